@@ -1,0 +1,81 @@
+# Bare `make` lists the targets. Every target needs Go 1.21 or newer and nothing else: demo and test install
+# librocksdb where that takes no password, and use Pebble otherwise (ENGINE=pebble asks for it).
+export GOTOOLCHAIN := auto
+export PATH := $(PATH):/usr/local/go/bin
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Read when a recipe runs, after setup has had its chance to install RocksDB.
+FLAGS = $(shell build/setup flags)
+PKGS ?= ./...
+# A seed of 0 lets each test choose and print its own.
+SEED ?= 0
+FUZZTIME ?= 20s
+
+##@ Start here
+.PHONY: demo demo-clean test
+demo: setup ## a year of real weather through broker and pipeline, live
+	@go build $(FLAGS) -o bin/weather ./examples/weather
+	@bin/weather demo $(DEMOFLAGS)
+
+demo-clean: ## forget what the demo has processed
+	rm -rf .demo
+
+test: setup ## every test, within five minutes on two cores
+	go test $(FLAGS) $(TESTFLAGS) $(PKGS)
+
+##@ While working
+.PHONY: check fmt race fuzz sim chaos bench build tools
+check: setup ## formatting, vet, staticcheck, tidy go.mod, short tests: under two minutes
+	@$(MAKE) --no-print-directory fmt
+	go vet $(FLAGS) $(PKGS)
+	go tool staticcheck $(filter -tags=%,$(FLAGS)) $(PKGS)
+	go mod tidy -diff
+	go test $(FLAGS) -short $(PKGS)
+
+fmt: setup-go
+	@out=$$("$$(go env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); \
+	if [ -n "$$out" ]; then printf 'not formatted (go fmt ./...):\n%s\n' "$$out"; exit 1; fi
+
+race: setup ## short tests under the race detector
+	go test $(FLAGS) -race -short $(PKGS)
+
+fuzz: setup ## every fuzz target for FUZZTIME (20s); PKGS= narrows
+	@FLAGS="$(FLAGS)" build/each fuzz $(FUZZTIME)
+
+sim: setup ## simulations from seeds; SEED=n repeats one, PKGS= narrows
+	@FLAGS="$(FLAGS)" SEED=$(SEED) build/each sim
+
+chaos: setup ## real processes killed, stopped and cut off, with a verifier
+	@FLAGS="$(FLAGS)" SEED=$(SEED) build/each chaos
+
+bench: setup ## Go benchmarks; PKGS= and BENCH= narrow
+	go test $(FLAGS) -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(BENCHFLAGS) $(PKGS)
+
+build: setup ## bin/thalweg and bin/weather
+	go build $(FLAGS) -o bin/ ./cmd/thalweg ./examples/weather
+
+##@ Against other people's software
+.PHONY: interop kafka
+interop: setup ## other clients against the broker: kcat, and Kafka's own tools where Java is
+	@FLAGS="$(FLAGS)" build/each interop
+
+kafka: setup ## the weather pipeline on a real Apache Kafka (needs Java 17 and the network)
+	@FLAGS="$(FLAGS)" build/each kafka
+
+##@ This machine
+.PHONY: doctor setup setup-go help
+doctor: setup-go ## what this machine has, and what to type for what is missing
+	@go run ./cmd/thalweg doctor
+
+setup:
+	@build/setup
+setup-go:
+	@build/setup go
+
+help:
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
