@@ -1,0 +1,76 @@
+package coord
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Shards are the shards of one coordinator on this broker, by partition of the
+// internal topic. The zero value has none.
+type Shards[M Machine] struct {
+	mu     sync.RWMutex
+	shards map[int32]*Shard[M]
+}
+
+// Lead starts a shard; a shard that is already there is closed first.
+func (s *Shards[M]) Lead(partition int32, journal Journal, fresh func() M) {
+	s.Resign(partition)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shards == nil {
+		s.shards = make(map[int32]*Shard[M])
+	}
+	s.shards[partition] = StartShard(journal, fresh)
+}
+
+// Resign closes the shard of a partition, if there is one.
+func (s *Shards[M]) Resign(partition int32) {
+	s.mu.Lock()
+	shard := s.shards[partition]
+	delete(s.shards, partition)
+	s.mu.Unlock()
+	if shard != nil {
+		shard.Close()
+	}
+}
+
+// Get returns the shard of a partition or [ErrNotLeader].
+func (s *Shards[M]) Get(partition int32) (*Shard[M], error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if shard := s.shards[partition]; shard != nil {
+		return shard, nil
+	}
+	return nil, ErrNotLeader
+}
+
+// All returns the partitions led here, in order.
+func (s *Shards[M]) All() []int32 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.SortedFunc(maps.Keys(s.shards), cmp.Compare)
+}
+
+// Serving waits until every shard has replayed its journal.
+func (s *Shards[M]) Serving(ctx context.Context) error {
+	for _, p := range s.All() {
+		shard, err := s.Get(p)
+		if err == nil {
+			err = shard.Serving(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes all shards.
+func (s *Shards[M]) Close() {
+	for _, p := range s.All() {
+		s.Resign(p)
+	}
+}

@@ -1,0 +1,180 @@
+package group
+
+import (
+	"context"
+
+	"github.com/thalweg/thalweg/broker/coord"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TxnOffsetCommit answers API key 28.
+//
+//	v2 leader epoch   v3 flexible, member and generation (KIP-447)
+//	v4 TRANSACTION_ABORTABLE   v5 the offsets partition is added to the transaction here (KIP-890)
+//
+// The offsets are pending until the producer's marker arrives. Before the
+// first ones of a transaction the transaction coordinator is asked: to add the
+// partition (v5), or whether the client has added it by AddOffsetsToTxn. A
+// marker that comes in between voids the answer.
+func (c *Coordinator) TxnOffsetCommit(ctx context.Context, _ coord.Caller, req *kmsg.TxnOffsetCommitRequest) *kmsg.TxnOffsetCommitResponse {
+	resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+	var w writes
+	resp.Topics = make([]kmsg.TxnOffsetCommitResponseTopic, len(req.Topics))
+	for i := range req.Topics {
+		t, rt := &req.Topics[i], &resp.Topics[i]
+		topic, id, err := c.resolve(t.Topic, t.TopicID, req.Version >= 6)
+		rt.Topic, rt.TopicID = t.Topic, t.TopicID
+		rt.Partitions = make([]kmsg.TxnOffsetCommitResponseTopicPartition, len(t.Partitions))
+		for j := range t.Partitions {
+			p, rp := &t.Partitions[j], &rt.Partitions[j]
+			rp.Partition = p.Partition
+			epoch := p.LeaderEpoch
+			if req.Version < 2 {
+				epoch = -1
+			}
+			c.add(&w, err, topicPartition{topic, p.Partition}, id, p.Offset, epoch, p.Metadata, &rp.ErrorCode)
+		}
+	}
+	if len(w) > 0 {
+		if ec := c.commitTxn(ctx, req, w); ec != 0 {
+			w.fail(txnOffsetCode(ec, req.Version))
+		}
+	}
+	return resp
+}
+
+// txnOffsetCode maps an error to what clients of a version handle.
+func txnOffsetCode(ec, version int16) int16 {
+	switch {
+	case ec == kerr.ProducerFenced.Code:
+		return kerr.InvalidProducerEpoch.Code
+	case ec == kerr.TransactionAbortable.Code && version < 4:
+		return kerr.InvalidTxnState.Code
+	case ec == kerr.CoordinatorLoadInProgress.Code && version < 2:
+		// Java clients of that age treat it as fatal (KAFKA-7296).
+		return kerr.CoordinatorNotAvailable.Code
+	}
+	return ec
+}
+
+func (c *Coordinator) commitTxn(ctx context.Context, req *kmsg.TxnOffsetCommitRequest, w writes) int16 {
+	if req.TransactionalID == "" {
+		return kerr.InvalidRequest.Code
+	}
+	if req.ProducerID < 0 || req.ProducerEpoch < 0 {
+		return kerr.InvalidProducerIDMapping.Code
+	}
+	partition := c.PartitionFor(req.Group)
+	shard, err := c.shards.Get(partition)
+	if err != nil {
+		return coord.Code(err)
+	}
+	guard, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[guard]) {
+		s.Reply(p, m.beginTxnCommit(req.ProducerID, req.ProducerEpoch))
+	})
+	if err != nil {
+		return coord.Code(err)
+	}
+	if guard.err == nil && !guard.open {
+		err := c.txns.AddPartition(ctx, req.TransactionalID, req.ProducerID, req.ProducerEpoch,
+			coord.OffsetsTopic, partition, req.Version < 5)
+		if err != nil {
+			return coord.Code(err)
+		}
+	}
+	if guard.err != nil {
+		return guard.err.Code
+	}
+	ec, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[int16]) {
+		s.Reply(p, code(w.commitTxn(m, s, req, guard)))
+	})
+	if err != nil {
+		return coord.Code(err)
+	}
+	return ec
+}
+
+// guard remembers the state of a producer while the transaction coordinator is
+// asked.
+type guard struct {
+	open  bool // the transaction has offsets here already: nothing to ask
+	ended int64
+	err   *kerrError
+}
+
+func (m *Machine) beginTxnCommit(pid int64, epoch int16) guard {
+	p := m.producers[pid]
+	switch {
+	case p == nil:
+		return guard{}
+	case epoch < p.epoch:
+		return guard{err: kerr.InvalidProducerEpoch}
+	}
+	return guard{open: epoch == p.epoch && p.pending != nil, ended: p.ended}
+}
+
+func (w writes) commitTxn(m *Machine, s *coord.Step, req *kmsg.TxnOffsetCommitRequest, before guard) *kerrError {
+	switch now := m.beginTxnCommit(req.ProducerID, req.ProducerEpoch); {
+	case now.err != nil:
+		return now.err
+	case now.ended != before.ended:
+		return kerr.TransactionAbortable
+	}
+	generation := req.Generation
+	if req.Version < 3 {
+		generation = -1
+	}
+	g, err := m.committing(s, req.Group, req.MemberID, req.InstanceID, generation, true)
+	if err != nil {
+		return err
+	}
+	defer m.release(g)
+	for i := range w {
+		o := w[i].offset
+		o.committed = s.Now
+		m.putPending(s, req.ProducerID, req.ProducerEpoch, req.Group, w[i].tp, &o)
+	}
+	return nil
+}
+
+// Marker ends a producer's transaction.
+type Marker struct {
+	ProducerID       int64
+	ProducerEpoch    int16
+	Commit           bool
+	CoordinatorEpoch int32
+	// Strict asks for an epoch above that of the transaction's records: TV2
+	// coordinators raise it for every transaction (KIP-1228).
+	Strict bool
+}
+
+// WriteMarker appends a marker to a partition of __consumer_offsets. When it
+// returns nil the marker is committed and the transaction's offsets are
+// materialised or dropped. Errors are [*kerr.Error] or of package coord.
+func (c *Coordinator) WriteMarker(ctx context.Context, partition int32, marker Marker) error {
+	shard, err := c.shards.Get(partition)
+	if err != nil {
+		return err
+	}
+	refused, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[*kerrError]) {
+		s.Reply(p, m.writeMarker(s, marker))
+	})
+	if err == nil && refused != nil {
+		err = refused
+	}
+	return err
+}
+
+func (m *Machine) writeMarker(s *coord.Step, x Marker) *kerrError {
+	if p := m.producers[x.ProducerID]; p != nil {
+		switch {
+		case x.CoordinatorEpoch < p.coordinatorEpoch:
+			return kerr.TransactionCoordinatorFenced
+		case x.ProducerEpoch < p.epoch, x.Strict && x.ProducerEpoch == p.epoch && p.pending != nil:
+			return kerr.InvalidProducerEpoch
+		}
+	}
+	m.putMarker(s, x.ProducerID, x.ProducerEpoch, x.Commit, x.CoordinatorEpoch)
+	return nil
+}
