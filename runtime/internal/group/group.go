@@ -103,7 +103,7 @@ func (m *Member) Run(ctx context.Context) error {
 			return nil
 		}
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, kerr.RebalanceInProgress):
 		case errors.Is(err, ErrFencedInstance), isFatal(err):
 			m.lose(err)
 			return err
@@ -129,7 +129,10 @@ func (m *Member) lose(reason error) {
 		m.cfg.Handler.Lost(reason)
 	}
 	m.joined = false
-	m.id, m.generation, m.tasks = "", -1, nil
+	m.generation, m.tasks = -1, nil
+	if !errors.Is(reason, kerr.IllegalGeneration) {
+		m.id = "" // the coordinator forgot it
+	}
 }
 
 // generationOnce joins, syncs, hands the assignment over and stays until the
