@@ -1,0 +1,36 @@
+// Package dsl is what most programs are written in: streams and tables with
+// typed operators. Its semantics are those of Kafka Streams 4.3.
+//
+//	b := dsl.NewBuilder()
+//	b.Stream(lines).
+//		MapValues(strings.ToLower).
+//		FlatMapValues(strings.FieldsSeq).
+//		GroupBy(dsl.Value).
+//		Count("counts").
+//		ToStream().
+//		To(counts)
+//	t, err := b.Build()
+//
+// # Functions
+//
+// Functions given to operators are shared by all tasks: they must be pure, or
+// safe for concurrent use. The plain form of an operator takes a function that
+// cannot fail; the Try form takes one that returns an error and may look at the
+// whole record. An error, or a panic, goes to the application's failure
+// handler, with the name of the operator; when that decides to go on, the
+// record is dropped there.
+//
+// # Null
+//
+// A key or value of a record may be null. Types with a null of their own
+// (pointers, []byte, and those whose serde says so) show it to every function,
+// which may return it as well. For other types the operators on values pass a
+// null through without calling the function, and operators that need the key or
+// value for something else (a new key, a group, a join) drop the record and
+// count it.
+//
+// # Names
+//
+// A name is required wherever a topic or a store comes of it. Other operators
+// are named after what is above them, unless Named says otherwise.
+package dsl
