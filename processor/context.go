@@ -148,11 +148,11 @@ func (e *StoreError) Error() string {
 
 // Store returns the open store called name, as the handle that declared it
 // made it. Only the stores connected to the running node and global stores can
-// be opened; for others Store panics with a *StoreError, which ends the
-// processor's Init with that error. Handles are the typed way to call it.
+// be opened; for others it returns a *StoreError, which the handle's In hands on
+// from every method of the store. Handles are the way to call it.
 func (c *Context) Store(name string) any {
 	if c.scope != nil && !slices.Contains(c.scope.Stores, name) && !(c.env.Global != nil && c.env.Global(name)) {
-		panic(&StoreError{Node: c.scope.Node, Store: name})
+		return &StoreError{Node: c.scope.Node, Store: name}
 	}
 	if c.env.Store == nil {
 		return nil
