@@ -1,0 +1,45 @@
+package state
+
+// links are an entry's neighbours in one list; nil outside of it.
+type links[V any] struct{ prev, next *cacheEntry[V] }
+
+// list is a doubly linked list through its entries, around a sentinel.
+type list[V any] struct {
+	root *cacheEntry[V]
+	of   func(*cacheEntry[V]) *links[V]
+}
+
+func (l *list[V]) init(of func(*cacheEntry[V]) *links[V]) {
+	l.root, l.of = new(cacheEntry[V]), of
+	*of(l.root) = links[V]{l.root, l.root}
+}
+
+func (l *list[V]) first() *cacheEntry[V] { return l.end(l.of(l.root).next) }
+func (l *list[V]) last() *cacheEntry[V]  { return l.end(l.of(l.root).prev) }
+
+func (l *list[V]) end(e *cacheEntry[V]) *cacheEntry[V] {
+	if e == l.root {
+		return nil
+	}
+	return e
+}
+
+// remove takes e out; it does nothing when e is not in the list.
+func (l *list[V]) remove(e *cacheEntry[V]) {
+	at := l.of(e)
+	if at.next == nil {
+		return
+	}
+	l.of(at.prev).next, l.of(at.next).prev = at.next, at.prev
+	*at = links[V]{}
+}
+
+func (l *list[V]) toBack(e *cacheEntry[V])  { l.remove(e); l.insert(e, l.of(l.root).prev) }
+func (l *list[V]) toFront(e *cacheEntry[V]) { l.remove(e); l.insert(e, l.root) }
+
+// insert puts e behind after.
+func (l *list[V]) insert(e, after *cacheEntry[V]) {
+	next := l.of(after).next
+	*l.of(e) = links[V]{after, next}
+	l.of(after).next, l.of(next).prev = e, e
+}

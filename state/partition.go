@@ -1,0 +1,223 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// ErrReadOnly is returned by writes to a committed view.
+var ErrReadOnly = errors.New("state: read-only view")
+
+// A Partition is the byte rows of one store-partition: what its transaction has
+// written, over what the engine holds. It belongs to the goroutine of its
+// [Txn]; a committed view ([DB.View]) belongs to whoever asked for it.
+type Partition struct {
+	store    string
+	number   int32
+	prefix   uint32
+	reader   Reader // the engine, or a snapshot
+	txn      *Txn
+	over     *overlay // nil in a committed view
+	readOnly bool
+
+	dropped []span // ranges deleted in the transaction, oldest first
+	load    Batch  // restored rows that wait for the next commit
+	pos     Position
+	stored  Position // as in the engine
+	key     []byte   // prefix | scratch
+	value   []byte   // scratch for the engine's answers
+}
+
+// span is a range of keys whose rows in the engine are deleted.
+type span struct{ lo, hi []byte }
+
+func (s span) has(key []byte) bool {
+	return bytes.Compare(key, s.lo) >= 0 && bytes.Compare(key, s.hi) < 0
+}
+
+// Store and Number name the store-partition.
+func (p *Partition) Store() string { return p.store }
+func (p *Partition) Number() int32 { return p.number }
+
+// Position returns the position as the transaction has it.
+func (p *Partition) Position() Position { return p.pos }
+
+// SetPosition says which changelog records the partition will hold after the
+// next commit. The fields the stores keep themselves are left alone.
+func (p *Partition) SetPosition(pos Position) {
+	p.pos.TopicID, p.pos.Offset, p.pos.LeaderEpoch = pos.TopicID, pos.Offset, pos.LeaderEpoch
+}
+
+// full returns prefix | key in the partition's scratch.
+func (p *Partition) full(key []byte) []byte {
+	p.key = append(p.key[:prefixSize], key...)
+	return p.key
+}
+
+// Get returns the value of key. It is valid until the next call of a method of
+// this partition.
+func (p *Partition) Get(key []byte) (value []byte, ok bool, err error) {
+	if p.over != nil {
+		if v, deleted, ok := p.over.get(key); ok {
+			return v, !deleted, nil
+		}
+		if p.isDropped(key) {
+			return nil, false, nil
+		}
+	}
+	v, ok, err := p.reader.Get(p.value, p.full(key))
+	if err != nil {
+		return nil, false, p.fail("get", err)
+	}
+	p.value = v[:0]
+	return v, ok, nil
+}
+
+func (p *Partition) isDropped(key []byte) bool {
+	for i := range p.dropped {
+		if p.dropped[i].has(key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Partition) fail(op string, err error) error {
+	return fmt.Errorf("state: store %q partition %d: %s: %w", p.store, p.number, op, err)
+}
+
+// Put sets key to value in the transaction. It copies both.
+func (p *Partition) Put(key, value []byte) error {
+	if p.readOnly {
+		return p.fail("put", ErrReadOnly)
+	}
+	p.over.put(key, value, false)
+	return nil
+}
+
+// Delete removes key in the transaction.
+func (p *Partition) Delete(key []byte) error {
+	if p.readOnly {
+		return p.fail("delete", ErrReadOnly)
+	}
+	p.over.put(key, nil, true)
+	return nil
+}
+
+// DeleteRange removes the keys in [lo, hi) in the transaction.
+func (p *Partition) DeleteRange(lo, hi []byte) error {
+	if p.readOnly {
+		return p.fail("delete range", ErrReadOnly)
+	}
+	if bytes.Compare(lo, hi) >= 0 {
+		return nil
+	}
+	p.over.deleteRange(lo, hi)
+	p.dropped = append(p.dropped, span{bytes.Clone(lo), bytes.Clone(hi)})
+	return nil
+}
+
+// Load writes a restored row (a nil value deletes) for the next commit, past the
+// overlay: it is not seen before. It is for restoring, when nothing else is
+// written to the partition.
+func (p *Partition) Load(key, value []byte) error {
+	if p.readOnly {
+		return p.fail("load", ErrReadOnly)
+	}
+	if value == nil {
+		p.load.write(OpDelete, p.key[:prefixSize], key, nil)
+	} else {
+		p.load.write(OpPut, p.key[:prefixSize], key, value)
+	}
+	return nil
+}
+
+// Scan iterates over the keys in [lo, hi) as they are now, in bytewise order or
+// from the last to the first; writes made while the iterator is open are not
+// seen by it. A nil hi means no upper end. The iterator must be closed before
+// the transaction ends.
+func (p *Partition) Scan(lo, hi []byte, reverse bool) Iterator {
+	from := append(prefixBytes(p.prefix), lo...)
+	to := prefixBytes(p.prefix + 1)
+	if hi != nil {
+		to = append(prefixBytes(p.prefix), hi...)
+	}
+	below := &trimmed{p.reader.Scan(from, to, reverse)}
+	if p.over == nil || p.over.live == 0 && len(p.dropped) == 0 {
+		return below
+	}
+	return newMerged(p, below, lo, hi, reverse)
+}
+
+// trimmed shows an engine's rows without their prefix.
+type trimmed struct{ Iterator }
+
+func (t *trimmed) Key() []byte { return t.Iterator.Key()[prefixSize:] }
+
+// dirty reports whether the next commit has anything to write.
+func (p *Partition) dirty() bool {
+	return p.over.live > 0 || len(p.dropped) > 0 || p.load.Len() > 0 || p.pos != p.stored
+}
+
+// collect appends the partition's writes to b: restored rows, then deleted
+// ranges, then single writes, of which the newest of each key counts. Writes
+// made before a range was deleted have become deletes by then.
+func (p *Partition) collect(b *Batch) error {
+	prefix := p.key[:prefixSize]
+	if err := p.load.Each(func(op Op, key, value []byte) bool {
+		b.write(op, nil, key, value)
+		return true
+	}); err != nil {
+		return err
+	}
+	for _, s := range p.dropped {
+		lo := append(prefixBytes(p.prefix), s.lo...)
+		hi := append(prefixBytes(p.prefix), s.hi...)
+		b.DeleteRange(lo, hi)
+	}
+	for i := range p.over.entries {
+		e := &p.over.entries[i]
+		switch {
+		case e.flags&flagOld != 0:
+		case e.flags&flagDeleted != 0:
+			b.write(OpDelete, prefix, p.over.keyOf(e), nil)
+		default:
+			b.write(OpPut, prefix, p.over.keyOf(e), p.over.valueOf(e))
+		}
+	}
+	if p.pos != p.stored {
+		p.value = p.pos.append(p.value[:0])
+		b.Put(positionKey(p.prefix), p.value)
+	}
+	return nil
+}
+
+// forget empties what a commit has written or an abort gives up.
+func (p *Partition) forget() {
+	if p.over.scans > 0 {
+		p.over = newOverlay() // an abort in the middle of a scan, which keeps the old one
+	} else {
+		p.over.reset()
+	}
+	p.dropped = p.dropped[:0]
+	p.load.Reset()
+}
+
+// Wipe deletes every row of the partition, and its position, at once and
+// without regard to the transaction: what the transaction wrote to it is gone
+// too. It is for changelogs that turn out to be others than the rows came from.
+func (p *Partition) Wipe() error {
+	if p.readOnly {
+		return p.fail("wipe", ErrReadOnly)
+	}
+	var b Batch
+	b.DeleteRange(prefixBytes(p.prefix), prefixBytes(p.prefix+1))
+	b.Delete(positionKey(p.prefix))
+	if err := p.txn.db.engine.Apply(&b); err != nil {
+		return p.fail("wipe", err)
+	}
+	p.forget()
+	p.pos, p.stored = startPosition, startPosition
+	return nil
+}

@@ -1,0 +1,141 @@
+package state
+
+import (
+	"maps"
+	"math"
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// Type is the type of a store.
+type Type string
+
+// The types of stores.
+const (
+	TypeKeyValue    Type = "key-value"
+	TypeTimestamped Type = "timestamped-key-value"
+	TypeWindow      Type = "window"
+	TypeSession     Type = "session"
+	TypeVersioned   Type = "versioned"
+	TypeBuffer      Type = "buffer"
+)
+
+// Spec describes a store without its types: what a topology plans with, and what
+// two versions of one are compared by.
+type Spec struct {
+	Name string
+	Type Type
+	// KeyType and ValueType are the Go types, for messages and comparison.
+	KeyType, ValueType string
+	// Retention is how long windows, sessions and versions are kept, by the
+	// store's stream time; WindowSize the size of its windows.
+	Retention, WindowSize time.Duration
+	// Timestamped tells a window store that keeps a timestamp with each value.
+	Timestamped bool
+	Duplicates  bool
+	TimeOrdered bool
+	InMemory    bool
+	Cached      bool
+	Logged      bool
+	// LogConfig is what the user wants of the changelog topic.
+	LogConfig map[string]string
+}
+
+// ChangelogSlack is what the changelog of a store with retention keeps longer
+// than the store: Kafka Streams' windowstore.changelog.additional.retention.ms.
+const ChangelogSlack = 24 * time.Hour
+
+// TopicConfig returns the configuration of the store's changelog topic, as Kafka
+// Streams has it: compacted; for windows and sessions also deleted after the
+// retention; only deleted for a store with duplicates, whose keys never recur.
+// LogConfig wins.
+func (s Spec) TopicConfig() map[string]string {
+	c := map[string]string{"cleanup.policy": "compact"}
+	switch s.Type {
+	case TypeWindow, TypeSession:
+		c["cleanup.policy"] = "compact,delete"
+		if s.Duplicates {
+			c["cleanup.policy"] = "delete"
+		}
+		c["retention.ms"] = slackMillis(s.Retention)
+	case TypeVersioned:
+		c["min.compaction.lag.ms"] = slackMillis(s.Retention)
+	}
+	maps.Copy(c, s.LogConfig)
+	return c
+}
+
+func slackMillis(d time.Duration) string {
+	ms, slack := d.Milliseconds(), ChangelogSlack.Milliseconds()
+	if ms > math.MaxInt64-slack {
+		return strconv.FormatInt(math.MaxInt64, 10)
+	}
+	return strconv.FormatInt(ms+slack, 10)
+}
+
+// An Option changes how a store is kept.
+type Option func(*Spec)
+
+// Cached puts a write-back cache of values before the store: of the updates of a
+// key between two commits only the last is stored, logged and forwarded.
+func Cached() Option { return func(s *Spec) { s.Cached = true } }
+
+// Uncached undoes Cached.
+func Uncached() Option { return func(s *Spec) { s.Cached = false } }
+
+// Unlogged keeps the store without a changelog: what is not committed locally
+// when a task moves is lost.
+func Unlogged() Option { return func(s *Spec) { s.Logged = false } }
+
+// LogConfig sets configuration of the store's changelog topic.
+func LogConfig(c map[string]string) Option {
+	return func(s *Spec) {
+		if s.LogConfig == nil {
+			s.LogConfig = map[string]string{}
+		}
+		maps.Copy(s.LogConfig, c)
+	}
+}
+
+// InMemory makes the store behave as Kafka Streams' in-memory one where that
+// differs from the persistent one: sessions with the same end come with
+// descending start, and writes are refused as soon as they are behind the
+// retention and not only when their whole segment is.
+func InMemory() Option { return func(s *Spec) { s.InMemory = true } }
+
+// Duplicates makes a window store keep every value put for a key and time, and
+// ignore puts of null. Such a store is never cached.
+func Duplicates() Option {
+	return func(s *Spec) { s.Duplicates = true }
+}
+
+// TimeOrdered makes a window or session store scan all keys in the order of
+// time, then key, as emitting closed windows needs it.
+func TimeOrdered() Option { return func(s *Spec) { s.TimeOrdered = true } }
+
+func newSpec[K, V any](name string, t Type, opts []Option) Spec {
+	s := Spec{
+		Name: name, Type: t, Logged: true,
+		KeyType: reflect.TypeFor[K]().String(), ValueType: reflect.TypeFor[V]().String(),
+	}
+	for _, o := range opts {
+		o(&s)
+	}
+	if s.Duplicates {
+		s.Cached = false
+	}
+	return s
+}
+
+// with returns a copy of s with options applied.
+func (s Spec) with(opts []Option) Spec {
+	s.LogConfig = maps.Clone(s.LogConfig)
+	for _, o := range opts {
+		o(&s)
+	}
+	if s.Duplicates {
+		s.Cached = false
+	}
+	return s
+}
