@@ -33,7 +33,7 @@ func newSource[K, V any](name string, t Topic[K, V], next processor.Node[K, V]) 
 	}
 }
 
-func (s *source[K, V]) Prepare(_ *processor.Context, r processor.RawRecord, partitionTime int64) (int64, bool, error) {
+func (s *source[K, V]) Prepare(c *processor.Context, r processor.RawRecord, partitionTime int64) (int64, bool, error) {
 	if err := s.decode(r.Key, r.Value); err != nil {
 		return 0, false, s.failure(processor.StageDecode, r, err)
 	}
@@ -52,6 +52,7 @@ func (s *source[K, V]) Prepare(_ *processor.Context, r processor.RawRecord, part
 	}
 	switch onInvalid {
 	case SkipInvalidTime:
+		c.Drop(processor.DropTime)
 		return ts, false, nil
 	case PartitionTimeForInvalid:
 		if partitionTime >= 0 {

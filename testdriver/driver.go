@@ -1,0 +1,294 @@
+// Package testdriver runs a topology in memory, record by record, with the
+// nodes, stores and planner of the real runtime and the clock of the test.
+//
+//	d := testdriver.New(t, topo)
+//	d.Input(readings).Send("KSFO", Reading{TempC: 11})
+//	got := d.Output(means).All()
+//
+// By default the whole topology is one task with one partition, as in the test
+// driver of Kafka Streams, and every record is committed on its own, so that
+// nothing waits in a cache. [Partitions] gives each sub-topology its tasks;
+// [ManualCommit] leaves the commits to the test; [WithCrashes] stops tasks at
+// random and restores them.
+package testdriver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/state/mem"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// TB is what a Driver needs of a test; every testing.TB is one.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	// Fatalf reports a failure and does not return.
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Driver runs one topology. It is used by one goroutine.
+type Driver struct {
+	tb  TB
+	cfg config
+
+	topo   *topology.Topology
+	db     *state.DB
+	now    int64 // wall clock, ms
+	tasks  []*unit
+	global *unit
+	topics map[string]*topicLog
+	counts map[string]int32 // partitions of internal topics, by full name
+
+	readers map[string][]*unit // of source topics, by full name
+
+	staged   []processor.RawRecord // sent, not yet delivered
+	appended int                   // of staged, have their place in the log
+	records  []processor.RawRecord // delivered, in order
+	bytes    arena
+	spare    []*one
+	random   *rand.Rand
+	drops    map[string]int64 // of tasks that are gone
+	crashes  int
+	closed   bool
+}
+
+type config struct {
+	start        int64
+	partitions   int32 // 0: one task with everything
+	manual       bool
+	backend      state.Backend
+	appID        string
+	cacheBytes   int64
+	maxIdle      time.Duration
+	emitInterval time.Duration
+	onFailure    processor.FailureHandler
+	deadLetters  string
+	crashSeed    *uint64
+}
+
+// Option changes how a Driver runs.
+type Option func(*config)
+
+// StartAt sets the wall clock at the beginning. The default is 2020-01-01 UTC.
+func StartAt(t time.Time) Option { return func(c *config) { c.start = t.UnixMilli() } }
+
+// Partitions gives every source topic n partitions and runs a task for each
+// sub-topology and partition. A record whose key does not belong into the
+// partition of the task that stores it fails the test: what hides behind a
+// single partition, such as a missing repartition, shows up.
+func Partitions(n int32) Option { return func(c *config) { c.partitions = n } }
+
+// ManualCommit commits only when Commit is called, so that caches hold back
+// updates in between. By default a commit follows each record.
+func ManualCommit() Option { return func(c *config) { c.manual = true } }
+
+// Engine keeps the state in the given engine instead of memory.
+func Engine(b state.Backend) Option { return func(c *config) { c.backend = b } }
+
+// ApplicationID sets the application's id, with which the names of internal
+// topics begin. The default is "test".
+func ApplicationID(id string) Option { return func(c *config) { c.appID = id } }
+
+// CacheBytes sets the size of the write-back cache, 0 switches caches off. The
+// default is 10 MiB.
+func CacheBytes(n int64) Option { return func(c *config) { c.cacheBytes = n } }
+
+// MaxIdle sets how long a task waits for inputs that have no records; negative
+// means never. The default is 0.
+func MaxIdle(d time.Duration) Option { return func(c *config) { c.maxIdle = d } }
+
+// EmitInterval sets how often, by the wall clock, closed windows are looked
+// for. The default 0 looks at each record.
+func EmitInterval(d time.Duration) Option { return func(c *config) { c.emitInterval = d } }
+
+// OnFailure sets the failure handler. Without one a failure fails the test.
+func OnFailure(h processor.FailureHandler) Option { return func(c *config) { c.onFailure = h } }
+
+// DeadLetters sets the topic of dead letters.
+func DeadLetters(topic string) Option { return func(c *config) { c.deadLetters = topic } }
+
+// WithCrashes stops tasks at random points, before and after commits, with what
+// was not committed lost, and starts them again from the committed state; some
+// lose their local stores too and restore them from the changelogs. A program
+// gives the same final result as without.
+func WithCrashes(seed uint64) Option { return func(c *config) { c.crashSeed = &seed } }
+
+// New makes a Driver for a topology. It is closed when the test ends.
+func New(tb TB, t *topology.Topology, opts ...Option) *Driver {
+	tb.Helper()
+	d := &Driver{
+		tb: tb, topo: t, topics: map[string]*topicLog{}, readers: map[string][]*unit{}, drops: map[string]int64{},
+		cfg: config{
+			start: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), appID: "test",
+			cacheBytes: 10 << 20, backend: mem.New(),
+		},
+	}
+	for _, o := range opts {
+		o(&d.cfg)
+	}
+	d.now = d.cfg.start
+	if d.cfg.crashSeed != nil {
+		d.random = rand.New(rand.NewPCG(*d.cfg.crashSeed, 0))
+	}
+	tb.Cleanup(d.Close)
+	d.check(d.open())
+	return d
+}
+
+// open plans the partitions and makes the tasks.
+func (d *Driver) open() (err error) {
+	if d.db, err = state.Open(d.cfg.backend, state.Options{}); err != nil {
+		return err
+	}
+	n := max(d.cfg.partitions, 1)
+	if d.counts, err = d.topo.RepartitionTopics(d.cfg.appID, func(string) (int32, error) { return n, nil }); err != nil {
+		return err
+	}
+	var plain []topology.SubTopology
+	var global []int
+	for _, s := range d.topo.SubTopologies() {
+		if s.Global {
+			global = append(global, s.ID)
+		} else {
+			plain = append(plain, s)
+		}
+	}
+	if len(global) > 0 {
+		d.global = &unit{d: d, id: "global", subs: global}
+		if err := d.global.start(); err != nil {
+			return err
+		}
+	}
+	if d.cfg.partitions == 0 {
+		if len(plain) > 0 {
+			subs := make([]int, len(plain))
+			for i, s := range plain {
+				subs[i] = s.ID
+			}
+			d.tasks = []*unit{{d: d, id: "0_0", subs: subs}}
+		}
+	} else {
+		for _, s := range plain {
+			for p := range d.widest(s) {
+				d.tasks = append(d.tasks, &unit{d: d, id: fmt.Sprintf("%d_%d", s.ID, p), subs: []int{s.ID}, partition: p})
+			}
+		}
+	}
+	for _, u := range d.tasks {
+		if err := u.start(); err != nil {
+			return err
+		}
+	}
+	for _, u := range append(d.tasks[:len(d.tasks):len(d.tasks)], d.globals()...) { // a global store comes last
+		for _, t := range u.task.Topics() {
+			d.readers[t] = append(d.readers[t], u)
+		}
+	}
+	return nil
+}
+
+func (d *Driver) globals() []*unit {
+	if d.global == nil {
+		return nil
+	}
+	return []*unit{d.global}
+}
+
+// widest is the number of tasks of a sub-topology.
+func (d *Driver) widest(s topology.SubTopology) (n int32) {
+	for _, t := range s.SourceTopics {
+		n = max(n, d.partitionsOf(topology.FullName(d.cfg.appID, t, d.topo.Internal(t))))
+	}
+	return n
+}
+
+func (d *Driver) partitionsOf(topic string) int32 {
+	if n, ok := d.counts[topic]; ok {
+		return n
+	}
+	return max(d.cfg.partitions, 1)
+}
+
+// Now returns the wall clock.
+func (d *Driver) Now() time.Time { return time.UnixMilli(d.now).UTC() }
+
+// Advance moves the wall clock: wall-clock schedules that are due run, each
+// once, and records that waited for it are processed.
+func (d *Driver) Advance(by time.Duration) {
+	d.tb.Helper()
+	if by < 0 {
+		d.tb.Fatalf("testdriver: Advance by %v: time does not go back", by)
+	}
+	d.now += by.Milliseconds()
+	d.check(d.advance())
+}
+
+// Commit commits all tasks: caches are written back, in the order of the
+// topology's nodes.
+func (d *Driver) Commit() {
+	d.tb.Helper()
+	d.check(d.commitAll())
+	d.check(d.run())
+}
+
+// Run processes what was queued by Input.Queue, until nothing is left or the
+// tasks wait for other inputs.
+func (d *Driver) Run() {
+	d.tb.Helper()
+	d.check(d.run())
+}
+
+// Dropped returns how many records were dropped so far, by reason.
+func (d *Driver) Dropped() map[string]int64 {
+	sum := map[string]int64{}
+	for r, n := range d.drops {
+		sum[r] += n
+	}
+	for _, u := range d.units() {
+		for r, n := range u.dropped() {
+			sum[r] += n
+		}
+	}
+	return sum
+}
+
+// Crashes returns how often WithCrashes has stopped a task.
+func (d *Driver) Crashes() int { return d.crashes }
+
+func (d *Driver) units() []*unit { return append(d.globals(), d.tasks...) }
+
+// Close closes the tasks and the engine. Tests need not call it. What a
+// processor's Close or the engine reports fails the test.
+func (d *Driver) Close() {
+	if d.closed {
+		return
+	}
+	d.closed = true
+	var errs []error
+	for _, u := range d.units() {
+		errs = append(errs, u.stop())
+	}
+	if d.db != nil {
+		errs = append(errs, d.db.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		d.tb.Errorf("testdriver: close: %v", err)
+	}
+}
+
+func (d *Driver) check(err error) {
+	d.tb.Helper()
+	if err != nil {
+		d.tb.Fatalf("testdriver: %v", err)
+	}
+}
+
+var background = context.Background()

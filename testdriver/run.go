@@ -1,0 +1,233 @@
+package testdriver
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/thalweg/thalweg/processor"
+)
+
+// keeps reports whether records must be found again: to restore stores and to
+// process again what was not committed.
+func (d *Driver) keeps() bool { return d.random != nil || d.cfg.onFailure != nil }
+
+// send appends a record of the test to its topic.
+func (d *Driver) send(r processor.RawRecord) error {
+	t := d.topic(r.Topic)
+	if len(d.readers[r.Topic]) == 0 {
+		return fmt.Errorf("topic %q is not a source of the topology", r.Topic)
+	}
+	if r.Partition < 0 {
+		r.Partition = t.partition(r.Key)
+	} else if int(r.Partition) >= len(t.next) {
+		return fmt.Errorf("topic %q has no partition %d", r.Topic, r.Partition)
+	}
+	r.Key, r.Value = d.bytes.copy(r.Key), d.bytes.copy(r.Value)
+	t.append(&r, d.keeps())
+	if err := d.hand(&r); err != nil {
+		return err
+	}
+	return d.deliver()
+}
+
+// hand gives a record to the tasks that read it. A global store has it at once.
+func (d *Driver) hand(r *processor.RawRecord) error {
+	for _, u := range d.readers[r.Topic] {
+		if u == d.global {
+			if err := d.applyGlobal(r); err != nil {
+				return err
+			}
+		} else if u.partition == r.Partition {
+			if err := u.task.Enqueue(r.Topic, d.batch(r), d.now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Driver) applyGlobal(r *processor.RawRecord) error {
+	g := d.global
+	if err := g.task.Enqueue(r.Topic, d.batch(r), d.now); err != nil {
+		return err
+	}
+	for {
+		if more, err := g.task.Process(d.now); err != nil {
+			return err
+		} else if !more {
+			break
+		}
+	}
+	if err := g.flush(); err != nil {
+		return err
+	}
+	return g.done()
+}
+
+// run processes records until no task can go on.
+func (d *Driver) run() error {
+	for progress := true; progress; {
+		progress = false
+		for _, u := range d.tasks {
+			if u.task.Buffered() && u.task.Ready(d.now) {
+				progress = true
+				if err := d.step(u); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// step takes one record through a task: process, punctuate, commit, deliver.
+func (d *Driver) step(u *unit) error {
+	err := u.step()
+	if retry := (*processor.RetryError)(nil); errors.As(err, &retry) {
+		if u.retries++; u.retries > maxRetries {
+			return err
+		}
+		return d.crash(u)
+	}
+	if err != nil {
+		return err
+	}
+	u.retries = 0
+	if d.strikes() {
+		return d.crash(u)
+	}
+	if d.cfg.manual {
+		if d.keeps() {
+			return nil // delivered by the commit, as in a transaction
+		}
+		return d.deliver()
+	}
+	if err := u.flush(); err != nil {
+		return err
+	}
+	if d.strikes() {
+		return d.crash(u)
+	}
+	if err := d.finish(u); err != nil {
+		return err
+	}
+	if d.strikes() {
+		return d.crash(u)
+	}
+	return nil
+}
+
+// maxRetries bounds how often a failure handler may choose Retry for a record
+// that fails each time.
+const maxRetries = 10
+
+func (u *unit) step() error {
+	now := u.d.now
+	if _, err := u.task.Process(now); err != nil {
+		return err
+	}
+	_, err := u.task.Punctuate(processor.StreamTime, now)
+	return err
+}
+
+// finish makes a commit final and delivers what was sent in it.
+func (d *Driver) finish(units ...*unit) error {
+	sent := d.staged
+	for i := range sent {
+		d.topic(sent[i].Topic).append(&sent[i], d.keeps())
+	}
+	for _, u := range units {
+		if err := u.done(); err != nil {
+			return err
+		}
+	}
+	d.appended = len(sent)
+	return d.deliver()
+}
+
+// deliver makes staged records visible, in the order in which they were sent,
+// and hands them to the tasks that read them.
+func (d *Driver) deliver() error {
+	for i := 0; i < len(d.staged); i++ {
+		r := &d.staged[i]
+		if i >= d.appended {
+			d.topic(r.Topic).append(r, d.keeps())
+		}
+		d.records = append(d.records, *r)
+		if err := d.hand(&d.records[len(d.records)-1]); err != nil {
+			return err
+		}
+	}
+	clear(d.staged)
+	d.staged, d.appended = d.staged[:0], 0
+	return nil
+}
+
+// commitAll commits every task. In one task for each sub-topology the order is
+// that of the sub-topologies.
+func (d *Driver) commitAll() error {
+	for _, u := range d.tasks {
+		if err := u.flush(); err != nil {
+			return err
+		}
+	}
+	return d.finish(d.tasks...)
+}
+
+func (d *Driver) advance() error {
+	for _, u := range d.tasks {
+		if _, err := u.task.Punctuate(processor.WallClock, d.now); err != nil {
+			return err
+		}
+	}
+	var err error
+	if d.cfg.manual {
+		if !d.keeps() {
+			err = d.deliver()
+		}
+	} else {
+		err = d.commitAll()
+	}
+	if err != nil {
+		return err
+	}
+	return d.run()
+}
+
+// strikes decides whether a task is stopped now.
+func (d *Driver) strikes() bool { return d.random != nil && d.random.IntN(12) == 0 }
+
+// crash stops u and starts it again. Without a commit after each record all
+// tasks share a transaction, and go down together.
+func (d *Driver) crash(u *unit) error {
+	d.crashes++
+	hit := []*unit{u}
+	if d.cfg.manual {
+		hit = d.tasks
+	}
+	clear(d.staged)
+	d.staged, d.appended = d.staged[:0], 0
+	for _, u := range hit {
+		stores := u.task.Stores()
+		if err := u.stop(); err != nil {
+			return err
+		}
+		if d.random == nil || d.random.IntN(3) > 0 {
+			continue
+		}
+		for _, s := range stores {
+			if s.Changelog == "" {
+				continue // nothing to restore it from
+			}
+			if err := d.db.Drop(s.Declared.Name, u.partition); err != nil {
+				return err
+			}
+		}
+	}
+	for _, u := range hit {
+		if err := u.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
