@@ -28,6 +28,9 @@ var airportsCSV []byte
 // Columns is the header of the rows: what the fields of [Observation.Row] are called.
 const Columns = "origin,year,month,day,hour,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,time_hour"
 
+// Rows is the number of observations in the year.
+const Rows = 26115
+
 // Observation is one row, and the two fields of it that a producer needs: the station is the key, the time the timestamp.
 type Observation struct {
 	Station string
@@ -43,13 +46,22 @@ type Airport struct {
 	Altitude float64 // feet
 }
 
-// Year yields all 26,115 observations by time, and those of one hour by station. It fails only if the embedded file is damaged.
+// Year yields all [Rows] observations by time, and those of one hour by station. It fails only if the embedded file is damaged.
 func Year() (iter.Seq[Observation], error) {
 	curves, err := load()
 	if err != nil {
 		return nil, err
 	}
 	return merge(curves), nil
+}
+
+// Files gives the two files as they are.
+func Files() (weather, airports string, err error) {
+	if weather, err = unzip(weatherCSV); err != nil {
+		return "", "", err
+	}
+	airports, err = unzip(airportsCSV)
+	return weather, airports, err
 }
 
 // merge yields the observations of all curves by time; curves[i] comes before curves[j] where times are equal and i < j.

@@ -12,7 +12,7 @@ func TestYear(t *testing.T) {
 	year, err := Year()
 	require.NoError(t, err)
 	all := slices.Collect(year)
-	require.Len(t, all, 26115)
+	require.Len(t, all, Rows)
 	require.True(t, slices.IsSortedFunc(all, func(a, b Observation) int { return a.At.Compare(b.At) }))
 	count := map[string]int{}
 	for _, o := range all {
