@@ -1,0 +1,186 @@
+package golden
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/thalweg/thalweg/processor"
+)
+
+// Case is one recorded run.
+type Case struct {
+	ID             string               `json:"id"`
+	Seed           int                  `json:"seed"`
+	Config         map[string]any       `json:"config"`
+	Commit         string               `json:"commit"` // "each" or "manual"
+	WallClockStart int64                `json:"wallClockStart"`
+	InputTopics    map[string][2]string `json:"inputTopics"`
+	OutputTopics   map[string][2]string `json:"outputTopics"`
+	Steps          []Step               `json:"steps"`
+	Outputs        []Output             `json:"outputs"`
+	Error          *Failure             `json:"error"`
+	Dropped        int64                `json:"dropped"`
+	Stores         map[string]Store     `json:"stores"`
+	Internal       map[string]int       `json:"internal"`
+	Describe       string               `json:"describe"`
+}
+
+// Step is one input.
+type Step struct {
+	Op      string   `json:"op"`
+	Topic   string   `json:"topic"`
+	Key     Datum    `json:"key"`
+	Value   Datum    `json:"value"`
+	TS      int64    `json:"ts"`
+	Headers []Header `json:"headers"`
+	Ms      int64    `json:"ms"`
+}
+
+// Output is one record that the topology sent.
+type Output struct {
+	Step    int      `json:"step"`
+	Topic   string   `json:"topic"`
+	Key     Datum    `json:"key"`
+	Value   Datum    `json:"value"`
+	TS      int64    `json:"ts"`
+	Headers []Header `json:"headers"`
+}
+
+// Failure is set when the last step makes the driver fail.
+type Failure struct {
+	Step int `json:"step"`
+}
+
+// Store is the final visible content of one store.
+type Store struct {
+	Type    string  `json:"type"`
+	Size    int     `json:"size"`
+	Entries []Entry `json:"entries"`
+}
+
+// Entry is one visible entry; which fields are set depends on the store's type.
+type Entry struct {
+	Key     Datum           `json:"key"`
+	Value   Datum           `json:"value"`
+	TS      *int64          `json:"ts"`
+	Start   *int64          `json:"start"`
+	End     *int64          `json:"end"`
+	AsOf    json.RawMessage `json:"asOf"`
+	Headers []Header        `json:"headers"`
+}
+
+// Header is written as [name, text].
+type Header struct {
+	Name  string
+	Value *string
+}
+
+func (h *Header) UnmarshalJSON(b []byte) error {
+	var pair [2]*string
+	if err := json.Unmarshal(b, &pair); err != nil {
+		return err
+	}
+	if pair[0] == nil {
+		return fmt.Errorf("golden: header without a name")
+	}
+	h.Name, h.Value = *pair[0], pair[1]
+	return nil
+}
+
+// Datum is a key or a value: nil, string, int64, Hex or WindowKey.
+type Datum struct{ V any }
+
+// Hex is raw bytes.
+type Hex []byte
+
+// WindowKey is the key of a windowed record.
+type WindowKey struct {
+	Key        string `json:"key"`
+	Start, End int64
+}
+
+func (d *Datum) UnmarshalJSON(b []byte) error {
+	switch b = bytes.TrimSpace(b); {
+	case string(b) == "null":
+		d.V = nil
+	case b[0] == '"':
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		d.V = s
+	case b[0] == '{':
+		var o struct {
+			Hex        *string `json:"hex"`
+			Key        string  `json:"key"`
+			Start, End int64
+		}
+		if err := json.Unmarshal(b, &o); err != nil {
+			return err
+		}
+		if o.Hex == nil {
+			d.V = WindowKey{o.Key, o.Start, o.End}
+			return nil
+		}
+		raw, err := hex.DecodeString(*o.Hex)
+		if err != nil {
+			return err
+		}
+		d.V = Hex(raw)
+	default:
+		var n int64
+		if err := json.Unmarshal(b, &n); err != nil {
+			return err
+		}
+		d.V = n
+	}
+	return nil
+}
+
+// Load reads all cases of a directory, ordered by file name.
+func Load(dir string) ([]Case, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("golden: no cases in %s", dir)
+	}
+	cases := make([]Case, len(files))
+	for i, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(b, &cases[i]); err != nil {
+			return nil, fmt.Errorf("golden: %s: %w", f, err)
+		}
+	}
+	return cases, nil
+}
+
+func headersOf(hs []Header) processor.Headers {
+	var out processor.Headers
+	for _, h := range hs {
+		var v []byte
+		if h.Value != nil {
+			v = []byte(*h.Value)
+			if v == nil {
+				v = []byte{}
+			}
+		}
+		out = append(out, processor.Header{Key: h.Name, Value: v})
+	}
+	return out
+}
+
+// maskedHeaders cannot be equal in two languages; only their presence counts.
+func maskedHeader(name string) bool {
+	return strings.HasPrefix(name, "__streams.errors.") &&
+		(strings.HasSuffix(name, ".stacktrace") || strings.HasSuffix(name, ".exception"))
+}

@@ -1,0 +1,40 @@
+package golden
+
+import (
+	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// plan is one topology of the suite while it is written.
+type plan struct {
+	b *dsl.Builder
+}
+
+// programs are the topologies of the suite by their id.
+func programs() map[string]func(*plan) {
+	return map[string]func(*plan){
+		"stateless-filter-map":           statelessFilterMap,
+		"stateless-flatmap":              statelessFlatMap,
+		"stateless-selectkey-peek-merge": statelessSelectKeyPeekMerge,
+		"stateless-branch":               statelessBranch,
+		"stateless-repartition":          statelessRepartition,
+		"stateless-to-dynamic":           statelessToDynamic,
+		"stateless-process-headers":      statelessProcessHeaders,
+		"stateless-multi-topic-source":   statelessMultiTopicSource,
+	}
+}
+
+// Build makes the topology with the given id for a configuration of the
+// recordings. It returns nil for an unknown id.
+func Build(id string, config map[string]any) (*topology.Topology, error) {
+	write := programs()[id]
+	if write == nil {
+		return nil, nil
+	}
+	p := &plan{b: dsl.NewBuilder().Use(textSerde).Use(longSerde)}
+	if config["topology.optimization"] == "all" {
+		p.b.Optimise(dsl.OptimiseAll)
+	}
+	write(p)
+	return p.b.Build()
+}
