@@ -21,6 +21,18 @@ func programs() map[string]func(*plan) {
 		"stateless-to-dynamic":           statelessToDynamic,
 		"stateless-process-headers":      statelessProcessHeaders,
 		"stateless-multi-topic-source":   statelessMultiTopicSource,
+
+		"papi-children-headers":      childrenHeaders,
+		"papi-punctuate-stream-time": punctuateStreamTime,
+		"papi-punctuate-wall-clock":  punctuateWallClock,
+		"papi-kv-store-ops":          keyValueOps,
+
+		"time-fail-on-invalid":       timeFailOnInvalid,
+		"time-use-partition-time":    timePartitionTime,
+		"choice-by-timestamp":        choiceByTimestamp,
+		"error-deserialization-dlq":  decodeDeadLetter,
+		"error-deserialization-fail": decodeFail,
+		"error-processing-fail":      processFail,
 	}
 }
 
