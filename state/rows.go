@@ -171,7 +171,11 @@ func (r *rows[V]) write(row []byte, v V, ts int64) (err error) {
 
 // writeRaw writes an encoded value below the cache, and to the changelog.
 func (r *rows[V]) writeRaw(row, value []byte) error {
-	if r.seg == nil || r.seg.admit(r.p, r.env.Dropped, row) {
+	ok, err := r.admit(row)
+	if err != nil {
+		return err
+	}
+	if ok {
 		if err := r.p.Put(row, value); err != nil {
 			return err
 		}
@@ -192,7 +196,11 @@ func (r *rows[V]) writeRaw(row, value []byte) error {
 
 // remove deletes a row below the cache, and in the changelog.
 func (r *rows[V]) remove(row []byte) error {
-	if r.seg == nil || r.seg.admit(r.p, r.env.Dropped, row) {
+	ok, err := r.admit(row)
+	if err != nil {
+		return err
+	}
+	if ok {
 		if err := r.p.Delete(row); err != nil {
 			return err
 		}
@@ -206,6 +214,13 @@ func (r *rows[V]) remove(row []byte) error {
 		return nil
 	}
 	return r.log(row, nil, r.record().Timestamp)
+}
+
+func (r *rows[V]) admit(row []byte) (bool, error) {
+	if r.seg == nil {
+		return true, nil
+	}
+	return r.seg.admit(r.p, r.env.Dropped, row)
 }
 
 // log sends a record to the changelog. A value that is there but empty must not

@@ -1,0 +1,263 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/serde"
+)
+
+// segmented is what window and session stores share: typed values under rows
+// that lie in segments of time.
+type segmented[K, V any] struct {
+	rows[V]
+	ks serde.Serde[K]
+	kb []byte // an encoded key
+	rb []byte // a row
+
+	// The times put since the store was opened, which the cache may hold
+	// although they are not, or no longer, within what the rows below show.
+	lowest, highest int64
+}
+
+func newSegmented[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serde[V], timed bool, suffix int) segmented[K, V] {
+	s := segmented[K, V]{
+		rows: newRows(spec, env, vs, timed), ks: serde.ForTask(ks), lowest: largest, highest: NoTime,
+	}
+	s.seg = newSegments(spec, suffix)
+	s.logKey = s.seg.logKey
+	return s
+}
+
+// at encodes a row into the store's scratch.
+func (s *segmented[K, V]) at(k K, time int64, suffix uint64) (row []byte, err error) {
+	if s.fault != nil {
+		return nil, s.fault
+	}
+	if s.kb, err = s.ks.Append(s.kb[:0], k); err != nil {
+		return nil, s.fail("encode key", err)
+	}
+	s.rb = s.seg.row(s.rb[:0], fields{s.kb, time, suffix})
+	return s.rb, nil
+}
+
+// saw notes a time that is written.
+func (s *segmented[K, V]) saw(time int64) {
+	s.lowest, s.highest = min(s.lowest, time), max(s.highest, time)
+}
+
+// Caching reports whether writes go through a cache, so that whoever wants to
+// hear of them must use OnFlush.
+func (s *segmented[K, V]) Caching() bool { return s.cache != nil }
+
+func (s *segmented[K, V]) onFlush(wantOld bool, f func(k K, time int64, suffix uint64, u Update[V]) error) {
+	if s.cache == nil {
+		return
+	}
+	s.cache.wantOld = wantOld
+	s.cache.listener = func(row []byte, u Update[V]) error {
+		at, ok := s.seg.parse(row)
+		if !ok {
+			return s.fail("flush", ErrCorrupt)
+		}
+		var k K
+		if err := s.ks.Decode(at.key, &k); err != nil {
+			return s.fail("flush", err)
+		}
+		return f(k, at.time, at.suffix, u)
+	}
+}
+
+// Restore applies a record of the changelog. Records whose segment has expired
+// by then are left out.
+func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, _ processor.Headers) error {
+	if s.fault != nil {
+		return s.fault
+	}
+	f, err := s.seg.parseLogKey(key)
+	if err != nil {
+		return s.fail("restore", err)
+	}
+	pos := &s.p.pos
+	pos.Observed = max(pos.Observed, f.time)
+	if s.spec.Duplicates {
+		pos.Sequence = max(pos.Sequence, int32(f.suffix))
+	}
+	if _, ok := s.seg.live(f.time, pos.Observed); !ok {
+		return nil
+	}
+	s.rb = s.seg.row(s.rb[:0], f)
+	if err := s.restore(s.rb, value, timestamp); err != nil || !s.seg.indexed {
+		return err
+	}
+	s.rb = append(append(s.rb[:0], s.rb[:8]...), 1)
+	s.rb = s.seg.keyFirst(s.rb, f)
+	if value == nil {
+		return s.p.Load(s.rb, nil)
+	}
+	return s.p.Load(s.rb, []byte{})
+}
+
+// visit is called for each row of a scan until it returns false.
+type visit[V any] func(at fields, v V, ts int64) bool
+
+// span is the segments in which rows with times from..to can lie, and the times
+// cut to what can be seen.
+func (s *segmented[K, V]) span(from, to int64) (first, last, lo, hi int64) {
+	observed := s.p.pos.Observed
+	lo, hi = s.seg.floor(observed), observed
+	if s.cache != nil {
+		lo, hi = min(lo, s.lowest), max(hi, s.highest)
+	}
+	lo, hi = max(lo, from, 0), min(hi, to)
+	return lo / s.seg.interval, hi / s.seg.interval, lo, hi
+}
+
+// eachSegment calls f for the segments that may have rows with times from..to,
+// in the order of the scan, until f returns false.
+func (s *segmented[K, V]) eachSegment(from, to int64, reverse bool, f func(segment, lo, hi int64) (bool, error)) error {
+	if s.fault != nil {
+		return s.fault
+	}
+	first, last, lo, hi := s.span(from, to)
+	if lo > hi {
+		return nil
+	}
+	for n := last - first; n >= 0; n-- {
+		segment := last - n
+		if reverse {
+			segment = first + n
+		}
+		if more, err := f(segment, lo, hi); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func segmentRow(segment int64) []byte {
+	return binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(segment))
+}
+
+// scanKey visits the rows of one key with times from..to, in order of time.
+func (s *segmented[K, V]) scanKey(key []byte, from, to int64, reverse bool, f visit[V]) error {
+	if s.seg.ordered && !s.seg.indexed {
+		return s.scanTimes(from, to, reverse, func(at fields, v V, ts int64) bool {
+			return !bytes.Equal(at.key, key) || f(at, v, ts)
+		})
+	}
+	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
+		lo := segmentRow(segment)
+		if s.seg.ordered {
+			lo = append(lo, 1)
+		}
+		lo = append(lo, key...)
+		hi := binary.BigEndian.AppendUint64(bytes.Clone(lo), uint64(to))
+		hi = successor(hi)
+		size := len(lo) + 8 + s.seg.suffix
+		lo = binary.BigEndian.AppendUint64(lo, uint64(from))
+		if s.seg.ordered {
+			return s.scanIndex(lo, hi, size, reverse, f)
+		}
+		more := true
+		err := s.scan(lo, hi, reverse, func(row []byte, v V, ts int64) bool {
+			if len(row) != size {
+				return true // a longer key that begins alike
+			}
+			at, _ := s.seg.parse(row)
+			more = f(at, v, ts)
+			return more
+		})
+		return more, err
+	})
+}
+
+// scanIndex visits the rows that the key-first rows of a time-ordered store
+// point to.
+func (s *segmented[K, V]) scanIndex(lo, hi []byte, size int, reverse bool, f visit[V]) (more bool, err error) {
+	it := s.p.Scan(lo, hi, reverse)
+	defer it.Close()
+	var row []byte
+	for it.Next() {
+		if len(it.Key()) != size {
+			continue
+		}
+		at := s.seg.parseKeyFirst(it.Key()[9:])
+		row = s.seg.row(row[:0], at)
+		v, ts, ok, err := s.read(row)
+		if err != nil {
+			return false, err
+		}
+		if ok && !f(at, v, ts) {
+			return false, nil
+		}
+	}
+	return true, it.Err()
+}
+
+// scanKeys visits the rows with keys lo..hi (nil: no bound), both included, and
+// times from..to.
+func (s *segmented[K, V]) scanKeys(loKey, hiKey []byte, from, to int64, reverse bool, f visit[V]) error {
+	if s.seg.ordered {
+		return s.scanTimes(from, to, reverse, func(at fields, v V, ts int64) bool {
+			return bytes.Compare(at.key, loKey) < 0 || hiKey != nil && bytes.Compare(at.key, hiKey) > 0 || f(at, v, ts)
+		})
+	}
+	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
+		lo := append(segmentRow(segment), loKey...)
+		hi := segmentRow(segment + 1)
+		if hiKey != nil {
+			hi = successor(append(segmentRow(segment), hiKey...))
+		}
+		more := true
+		err := s.scan(lo, hi, reverse, func(row []byte, v V, ts int64) bool {
+			at, ok := s.seg.parse(row)
+			if !ok || at.time < from || at.time > to ||
+				bytes.Compare(at.key, loKey) < 0 || hiKey != nil && bytes.Compare(at.key, hiKey) > 0 {
+				return true
+			}
+			more = f(at, v, ts)
+			return more
+		})
+		return more, err
+	})
+}
+
+// scanTimes visits all rows with times from..to, in the store's own order.
+func (s *segmented[K, V]) scanTimes(from, to int64, reverse bool, f visit[V]) error {
+	if !s.seg.ordered {
+		return s.scanKeys(nil, nil, from, to, reverse, f)
+	}
+	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
+		lo := append(segmentRow(segment), 0)
+		hi := binary.BigEndian.AppendUint64(bytes.Clone(lo), uint64(to))
+		hi = successor(hi)
+		lo = binary.BigEndian.AppendUint64(lo, uint64(from))
+		more := true
+		err := s.scan(lo, hi, reverse, func(row []byte, v V, ts int64) bool {
+			at, ok := s.seg.parse(row)
+			if !ok {
+				return true
+			}
+			more = f(at, v, ts)
+			return more
+		})
+		return more, err
+	})
+}
+
+// keys encodes the bounds of a range of keys into memory of its own.
+func (s *segmented[K, V]) keys(lo, hi *K) (l, h []byte, err error) {
+	if lo != nil {
+		if l, err = s.ks.Append([]byte{}, *lo); err != nil {
+			return nil, nil, s.fail("encode key", err)
+		}
+	}
+	if hi != nil {
+		if h, err = s.ks.Append([]byte{}, *hi); err != nil {
+			return nil, nil, s.fail("encode key", err)
+		}
+	}
+	return l, h, nil
+}
