@@ -2,13 +2,22 @@ package golden
 
 import (
 	"errors"
+	"strings"
 
+	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/topology"
 )
 
 func decodeDeadLetter(p *plan) {
 	p.b.Stream(longs("in")).
-		MapValues(func(v long) long { return new(orZero(v) * 2) }).
+		MapValues(func(v long) long {
+			if v == nil {
+				return nil
+			}
+			return new(*v * 2)
+		}).
 		To(longs("out"))
 }
 
@@ -23,4 +32,26 @@ func processFail(p *plan) {
 			return new(show(r.Value) + "!"), nil
 		}).
 		To(texts("out"))
+}
+
+func decodeContinue(p *plan) {
+	p.b.Stream(longs("in")).
+		GroupByKey().
+		Aggregate("sum", zero, add, dsl.Uncached()).
+		ToStream().To(longs("out"))
+}
+
+// noThrees is a serde that cannot encode texts with a 3.
+var noThrees = serde.Nullable(serde.Of(
+	func(dst []byte, v string) ([]byte, error) {
+		if strings.Contains(v, "3") {
+			return dst, errors.New("no threes")
+		}
+		return serde.String.Append(dst, v)
+	}, serde.String.Decode))
+
+func produceContinue(p *plan) {
+	in := p.b.Stream(texts("in"))
+	in.MapValues(suffix(".")).To(topology.NewTopic("out", textSerde, noThrees))
+	in.GroupByKey().Count("cnt", dsl.Uncached()).ToStream().To(counts("c"))
 }

@@ -27,12 +27,29 @@ func programs() map[string]func(*plan) {
 		"papi-punctuate-wall-clock":  punctuateWallClock,
 		"papi-kv-store-ops":          keyValueOps,
 
-		"time-fail-on-invalid":       timeFailOnInvalid,
-		"time-use-partition-time":    timePartitionTime,
-		"choice-by-timestamp":        choiceByTimestamp,
-		"error-deserialization-dlq":  decodeDeadLetter,
-		"error-deserialization-fail": decodeFail,
-		"error-processing-fail":      processFail,
+		"time-fail-on-invalid":           timeFailOnInvalid,
+		"time-use-partition-time":        timePartitionTime,
+		"choice-by-timestamp":            choiceByTimestamp,
+		"error-deserialization-dlq":      decodeDeadLetter,
+		"error-deserialization-fail":     decodeFail,
+		"error-processing-fail":          processFail,
+		"error-deserialization-continue": decodeContinue,
+		"error-production-continue":      produceContinue,
+		"time-log-and-skip":              timeSkip,
+
+		"agg-count-uncached":                      countUncached,
+		"agg-count-cached-manual":                 countCached,
+		"agg-reduce-groupby":                      reduceGroupBy,
+		"agg-aggregate-null-result":               aggregateNullResult(dsl.Uncached()),
+		"agg-aggregate-null-result-cached-manual": aggregateNullResult(),
+		"agg-reduce-inmemory-chain":               reduceInMemoryChain,
+
+		"table-source-filter":         tableSourceFilter,
+		"table-filter-unmaterialized": tableFilterUnmaterialized,
+		"table-mapvalues-chain":       tableMapValuesChain,
+		"table-from-stream":           tableFromStream,
+		"table-source-optimized":      tableSourceOptimized,
+		// "table-versioned-source":      tableVersionedSource,
 	}
 }
 

@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -17,4 +18,11 @@ func choiceByTimestamp(p *plan) {
 	l.MapValues(func(v text) text { return new("L" + show(v)) }).
 		Merge(r.MapValues(func(v text) text { return new("R" + show(v)) })).
 		To(texts("out"))
+}
+
+func timeSkip(p *plan) {
+	p.b.Stream(texts("in").OnInvalidTime(topology.SkipInvalidTime)).
+		GroupByKey().
+		Reduce("red", reduce, dsl.Uncached()).
+		ToStream().To(texts("out"))
 }
