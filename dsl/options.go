@@ -17,6 +17,8 @@ func (n named) repartition(r *repartition) { r.nodeName = string(n) }
 // Named names an operator in descriptions, metrics and errors.
 func Named(name string) interface {
 	Option
+	StoreOption
+	GroupOption
 	RepartitionOption
 } {
 	return named(name)

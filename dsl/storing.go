@@ -1,0 +1,89 @@
+package dsl
+
+import (
+	"time"
+
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
+)
+
+// A StoreOption changes how the result of an operator is stored.
+type StoreOption interface{ store(*storing) }
+
+// storing is what the options of one store say.
+type storing struct {
+	operator
+	as        string
+	opts      []state.Option
+	retention time.Duration
+	history   time.Duration // of versions; 0: no versions
+	serde     any           // of the values
+}
+
+func (n named) store(s *storing) { s.operator.name = string(n) }
+
+type storeOption func(*storing)
+
+func (f storeOption) store(s *storing) { f(s) }
+
+// Stored keeps the result of a table's operator in a store of this name, to be
+// queried. Without it, the result is computed when it is needed.
+func Stored(name string) StoreOption { return storeOption(func(s *storing) { s.as = name }) }
+
+// Uncached turns off the cache in front of a store: each update is written and
+// forwarded at once, not just the last one before a commit.
+func Uncached() StoreOption { return withState(state.Uncached()) }
+
+// Unlogged keeps a store without a changelog topic.
+func Unlogged() StoreOption { return withState(state.Unlogged()) }
+
+// InMemory gives a store the behaviour of Kafka Streams' in-memory one where
+// that differs from the persistent one.
+func InMemory() StoreOption { return withState(state.InMemory()) }
+
+// LogConfig sets configuration of a store's changelog topic.
+func LogConfig(c map[string]string) StoreOption { return withState(state.LogConfig(c)) }
+
+func withState(o state.Option) StoreOption {
+	return storeOption(func(s *storing) { s.opts = append(s.opts, o) })
+}
+
+// Retention keeps windows for d of stream time. It must be at least the size
+// of a window and its grace, which is the default.
+func Retention(d time.Duration) StoreOption { return storeOption(func(s *storing) { s.retention = d }) }
+
+// Versioned keeps old values of a table for d of stream time, so that joins of
+// streams see the value that was valid at their records' timestamps (KIP-889).
+// Such a store has no cache.
+func Versioned(d time.Duration) StoreOption { return storeOption(func(s *storing) { s.history = d }) }
+
+// ValueSerde sets the serde of the stored values, which must have the type of
+// the operator's result; Build checks it.
+func ValueSerde[V any](s serde.Serde[V]) StoreOption {
+	return storeOption(func(st *storing) { st.serde = s })
+}
+
+func storingOf(opts []StoreOption) *storing {
+	s := &storing{opts: []state.Option{state.Cached()}}
+	for _, o := range opts {
+		o.store(s)
+	}
+	if s.history > 0 {
+		s.opts = append(s.opts, state.Uncached())
+	}
+	return s
+}
+
+// valueSerde finds the serde of stored values: that of the options, the one
+// carried along, or the registered one.
+func valueSerde[V any](b *Builder, s *storing, carried serde.Serde[V], where string) serde.Serde[V] {
+	if s.serde != nil {
+		vs, ok := s.serde.(serde.Serde[V])
+		if !ok {
+			b.t.Fail("dsl: %s: ValueSerde is a %T, which is for another type", where, s.serde)
+			return unknown[V]()
+		}
+		return vs
+	}
+	return b.serdeFor(carried, where)
+}
