@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/thalweg/thalweg/processor"
 )
@@ -61,6 +62,36 @@ type Store struct {
 	Type    string  `json:"type"`
 	Size    int     `json:"size"`
 	Entries []Entry `json:"entries"`
+
+	// Of ours alone: how the store is kept.
+	Cached    bool          `json:"-"`
+	Retention time.Duration `json:"-"`
+}
+
+// alive leaves out the entries that have expired, as far as the entries tell.
+func (s Store) alive(entries []Entry) []Entry {
+	newest := int64(-1)
+	for _, e := range s.Entries {
+		newest = max(newest, e.born())
+	}
+	var out []Entry
+	for _, e := range entries {
+		if e.born() > newest-s.Retention.Milliseconds() {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// born is the time by which an entry expires.
+func (e Entry) born() int64 {
+	if e.End != nil {
+		return *e.End
+	}
+	if e.Start != nil {
+		return *e.Start
+	}
+	return 0
 }
 
 // Entry is one visible entry; which fields are set depends on the store's type.

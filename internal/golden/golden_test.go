@@ -2,10 +2,13 @@ package golden
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -46,7 +49,59 @@ func compare(t *testing.T, c Case, got *Result) {
 	equalLines(t, "outputs", lines(c.Outputs), lines(got.Outputs))
 	if c.Error == nil {
 		require.Equal(t, c.Dropped, got.Dropped, "dropped records")
+		compareStores(t, c, got.Stores)
 	}
+}
+
+// compareStores compares the visible content of the stores. Stores that the
+// user did not name are found by their content.
+func compareStores(t *testing.T, c Case, got map[string]Store) {
+	t.Helper()
+	rest := maps.Clone(got)
+	var unnamed []Store
+	for _, name := range slices.Sorted(maps.Keys(c.Stores)) {
+		want := c.Stores[name]
+		if generated.MatchString(name) {
+			unnamed = append(unnamed, want)
+			continue
+		}
+		g, ok := rest[name]
+		require.True(t, ok, "store %q", name)
+		delete(rest, name)
+		if diff := storeDiff(want, g); diff != "" {
+			t.Errorf("store %q: %s", name, diff)
+		}
+	}
+	for _, want := range unnamed {
+		found := ""
+		for _, name := range slices.Sorted(maps.Keys(rest)) {
+			if storeDiff(want, rest[name]) == "" {
+				found = name
+				break
+			}
+		}
+		if found == "" {
+			t.Errorf("no store like %v %d %v among %v", want.Type, want.Size, lines(want.Entries), rest)
+		}
+		delete(rest, found)
+	}
+	require.Empty(t, rest, "stores that should not be there")
+}
+
+// storeDiff returns how two stores differ, "" when they do not. In a cached
+// store with retention, what has expired may be there or not.
+func storeDiff(want, got Store) string {
+	if want.Type == "buffer" || want.Type == "internal" {
+		if want.Size != got.Size {
+			return fmt.Sprintf("%d entries, want %d", got.Size, want.Size)
+		}
+		return ""
+	}
+	w, g := want.Entries, got.Entries
+	if got.Cached && got.Retention > 0 {
+		w, g = got.alive(w), got.alive(g)
+	}
+	return cmp.Diff(lines(w), lines(g))
 }
 
 // maskMessages hides the texts of errors that no topology of the suite made:

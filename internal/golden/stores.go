@@ -1,7 +1,107 @@
 package golden
 
 import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/testdriver"
+	"github.com/thalweg/thalweg/topology"
 )
 
-func readStores(Case, *testdriver.Driver) (map[string]Store, error) { return nil, nil }
+// readStores reads all stores through their caches. Their types differ from
+// topology to topology, but all of them have a scan All, so it is called by
+// reflection.
+func readStores(t *topology.Topology, d *testdriver.Driver) (map[string]Store, error) {
+	specs := map[string]topology.Store{}
+	for _, s := range t.Stores {
+		specs[s.Name] = s
+	}
+	stores := map[string]Store{}
+	for name, s := range d.Stores(0) {
+		x, err := readStore(s)
+		if h, ok := specs[name].Handle.(state.Declared); ok {
+			x.Cached, x.Retention = h.Spec().Cached, h.Spec().Retention
+		}
+		if err != nil {
+			return nil, fmt.Errorf("golden: store %q: %w", name, err)
+		}
+		stores[name] = x
+	}
+	return stores, nil
+}
+
+func readStore(s state.Store) (Store, error) {
+	var out Store
+	all := reflect.ValueOf(s).MethodByName("All")
+	if !all.IsValid() {
+		if n, ok := s.(interface{ Len() (int, error) }); ok {
+			var err error
+			out.Size, err = n.Len()
+			return out, err
+		}
+		return out, fmt.Errorf("%T has neither All nor Len", s)
+	}
+	for entry, failure := range all.Call(nil)[0].Seq2() {
+		if err, _ := failure.Interface().(error); err != nil {
+			return out, err
+		}
+		e := Entry{Key: datum(entry.FieldByName("Key")), Value: datum(entry.FieldByName("Value"))}
+		e.Start, e.End = number(entry, "Start"), number(entry, "End")
+		if ts := number(entry, "Timestamp"); ts != nil && *ts >= 0 {
+			e.TS = ts
+		}
+		out.Entries = append(out.Entries, e)
+	}
+	out.Size = len(out.Entries)
+	slices.SortStableFunc(out.Entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(keyText(a.Key), keyText(b.Key)), compareTimes(a.Start, b.Start), compareTimes(a.End, b.End))
+	})
+	return out, nil
+}
+
+func number(v reflect.Value, field string) *int64 {
+	if f := v.FieldByName(field); f.IsValid() {
+		return new(f.Int())
+	}
+	return nil
+}
+
+func keyText(d Datum) string {
+	if s, ok := d.V.(string); ok {
+		return s
+	}
+	return d.String()
+}
+
+func compareTimes(a, b *int64) int {
+	if a == nil || b == nil {
+		return 0
+	}
+	return cmp.Compare(*a, *b)
+}
+
+func datum(v reflect.Value) Datum {
+	switch x := v.Interface().(type) {
+	case text:
+		if x == nil {
+			return Datum{}
+		}
+		return Datum{*x}
+	case long:
+		if x == nil {
+			return Datum{}
+		}
+		return Datum{*x}
+	case string:
+		return Datum{x}
+	case int64:
+		return Datum{x}
+	case windowed:
+		return Datum{WindowKey{show(x.Key), x.Start, x.End}}
+	default:
+		return Datum{fmt.Sprintf("%v", x)}
+	}
+}

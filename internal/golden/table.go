@@ -26,11 +26,11 @@ func tableMapValuesChain(p *plan) {
 		ToStream().To(texts("out"))
 	mapped.
 		ToStream().SelectKey(func(_, v text) text {
-			if v == nil {
-				return new("nil")
-			}
-			return v
-		}).
+		if v == nil {
+			return new("nil")
+		}
+		return v
+	}).
 		To(texts("bykey"))
 }
 
