@@ -138,21 +138,10 @@ func (w writes) commitTxn(m *Machine, s *coord.Step, req *kmsg.TxnOffsetCommitRe
 	return nil
 }
 
-// Marker ends a producer's transaction.
-type Marker struct {
-	ProducerID       int64
-	ProducerEpoch    int16
-	Commit           bool
-	CoordinatorEpoch int32
-	// Strict asks for an epoch above that of the transaction's records: TV2
-	// coordinators raise it for every transaction (KIP-1228).
-	Strict bool
-}
-
 // WriteMarker appends a marker to a partition of __consumer_offsets. When it
 // returns nil the marker is committed and the transaction's offsets are
 // materialised or dropped. Errors are [*kerr.Error] or of package coord.
-func (c *Coordinator) WriteMarker(ctx context.Context, partition int32, marker Marker) error {
+func (c *Coordinator) WriteMarker(ctx context.Context, partition int32, marker coord.Marker) error {
 	shard, err := c.shards.Get(partition)
 	if err != nil {
 		return err
@@ -166,12 +155,12 @@ func (c *Coordinator) WriteMarker(ctx context.Context, partition int32, marker M
 	return err
 }
 
-func (m *Machine) writeMarker(s *coord.Step, x Marker) *kerrError {
+func (m *Machine) writeMarker(s *coord.Step, x coord.Marker) *kerrError {
 	if p := m.producers[x.ProducerID]; p != nil {
 		switch {
 		case x.CoordinatorEpoch < p.coordinatorEpoch:
 			return kerr.TransactionCoordinatorFenced
-		case x.ProducerEpoch < p.epoch, x.Strict && x.ProducerEpoch == p.epoch && p.pending != nil:
+		case x.ProducerEpoch < p.epoch, x.Version >= 2 && x.ProducerEpoch == p.epoch && p.pending != nil:
 			return kerr.InvalidProducerEpoch
 		}
 	}
