@@ -32,6 +32,7 @@ check: setup ## formatting, vet, staticcheck, tidy go.mod, short tests: under tw
 	go vet $(FLAGS) $(PKGS)
 	go tool staticcheck $(filter -tags=%,$(FLAGS)) $(PKGS)
 	go mod tidy -diff
+	build/modfiles check
 	go test $(FLAGS) -short $(PKGS)
 
 fmt: setup-go
