@@ -34,8 +34,12 @@ type repartitionAs struct {
 func (r repartitionAs) group(g *grouping) { g.topic, g.opts = r.name, r.opts }
 
 // RepartitionAs names the repartition topic of a group, which all aggregations
-// of that group then share. Otherwise each has one called after its store.
-func RepartitionAs(name string, opts ...RepartitionOption) GroupOption {
+// of that group then share, or of a join. Otherwise each aggregation has one
+// called after its store.
+func RepartitionAs(name string, opts ...RepartitionOption) interface {
+	GroupOption
+	JoinOption
+} {
 	return repartitionAs{name, opts}
 }
 
