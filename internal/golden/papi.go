@@ -175,13 +175,6 @@ func (f *flusher) Process(_ *processor.Context, r record, _ *output) error {
 	return f.buf.Put(r.Key, r.Value, r.Timestamp)
 }
 
-// command splits a value like "put x".
-func command(v text) (op, arg, arg2 string) {
-	f := strings.Split(show(v), " ")
-	f = append(f, "", "")
-	return f[0], f[1], f[2]
-}
-
 var commands = state.KeyValue("kv", textSerde, textSerde)
 
 // commander runs the commands in its records' values on a key-value store.
@@ -204,12 +197,7 @@ func dump(entries iter.Seq2[state.Entry[text, text], error]) (text, error) {
 }
 
 func (s *commander) Process(_ *processor.Context, r record, out *output) error {
-	result, answer, err := s.run(r)
-	if err != nil || !answer {
-		return err
-	}
-	r.Value = new(show(result))
-	return out.Forward(r)
+	return answering(r, out, s.run)
 }
 
 func (s *commander) run(r record) (result text, answer bool, err error) {

@@ -50,6 +50,20 @@ func programs() map[string]func(*plan) {
 		"table-from-stream":           tableFromStream,
 		"table-source-optimized":      tableSourceOptimized,
 		// "table-versioned-source":      tableVersionedSource,
+		"headers-through-stateful":                     headersThroughStateful,
+		"stream-table-inner":                           streamTableInner,
+		"stream-table-left-repartitioned":              streamTableLeftRepartitioned,
+		"table-table-inner":                            tableInner,
+		"table-table-left":                             tableLeft,
+		"table-table-outer":                            tableOuter,
+		"table-table-outer-materialized-cached-manual": tableOuterMaterialized,
+		"table-three-way":                              tableThreeWay,
+		"task-idle":                                    taskIdle,
+		"papi-window-store":                            windowOps,
+		"papi-session-store":                           sessionOps,
+		"papi-global-store":                            globalStore,
+		"papi-dsl-mixed-store-shared":                  mixedStoreShared,
+		"papi-supplier-stores":                         supplierStores,
 	}
 }
 

@@ -193,3 +193,11 @@ func statelessMultiTopicSource(p *plan) {
 	})
 	mapped.ForEach(func(text, text) {})
 }
+
+func headersThroughStateful(p *plan) {
+	in, tab := p.b.Stream(texts("in")), p.b.Table(texts("tab"), "tab-store")
+	in.GroupByKey().Count("cnt").ToStream().To(counts("counts"))
+	in.SelectKey(first).GroupByKey().Reduce("red", reduce).ToStream().To(texts("reduced"))
+	in.LeftJoinTable(tab, leftJoin).To(texts("joined"))
+	tab.ToStream().To(texts("tabout"))
+}

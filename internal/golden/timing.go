@@ -26,3 +26,8 @@ func timeSkip(p *plan) {
 		Reduce("red", reduce, dsl.Uncached()).
 		ToStream().To(texts("out"))
 }
+
+func taskIdle(p *plan) {
+	s, t := p.b.Stream(texts("s")), p.b.Table(texts("t"), "t", dsl.Uncached())
+	s.JoinTable(t, join).To(texts("out"))
+}

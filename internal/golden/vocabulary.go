@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"github.com/thalweg/thalweg/dsl"
 	"strconv"
 	"strings"
 	"time"
@@ -145,3 +146,14 @@ func timed[V any](name string, size int64, v serde.Serde[V]) topology.Topic[wind
 func sessions[V any](name string, v serde.Serde[V]) topology.Topic[windowed, V] {
 	return topology.NewTopic(name, windowing.SessionKey(textSerde), v)
 }
+
+func maybe(m dsl.Maybe[text]) text {
+	if !m.OK {
+		return nil
+	}
+	return m.Value
+}
+
+func leftJoin(l text, r dsl.Maybe[text]) text { return join(l, maybe(r)) }
+
+func outerJoin(l dsl.Maybe[text], r dsl.Maybe[text]) text { return join(maybe(l), maybe(r)) }

@@ -1,0 +1,60 @@
+package golden
+
+import (
+	"github.com/thalweg/thalweg/dsl"
+	"strings"
+)
+
+func streamTableInner(p *plan) {
+	s, t := p.b.Stream(texts("s")), p.b.Table(texts("t"), "t")
+	s.JoinTable(t, join).To(texts("out"))
+}
+
+func withKey(k, l text, r dsl.Maybe[text]) text {
+	return new(show(k) + ":" + show(leftJoin(l, r)))
+}
+
+func streamTableLeftRepartitioned(p *plan) {
+	s, t := p.b.Stream(texts("s")), p.b.Table(texts("t"), "t")
+	s.SelectKey(func(_, v text) text {
+		if v == nil || strings.HasPrefix(*v, "n") {
+			return nil
+		}
+		return first(nil, v)
+	}).
+		LeftJoinTableWithKey(t, withKey, dsl.RepartitionAs("slj")).
+		To(texts("out"))
+}
+
+// lr are the two tables of most table joins.
+func (p *plan) lr(opts ...dsl.StoreOption) (l, r dsl.Table[text, text]) {
+	l = p.b.Table(texts("l"), "l", opts...)
+	return l, p.b.Table(texts("r"), "r", opts...)
+}
+
+func tableInner(p *plan) {
+	l, r := p.lr(dsl.Uncached())
+	l.Join(r, join).ToStream().To(texts("out"))
+}
+
+func tableLeft(p *plan) {
+	l, r := p.lr(dsl.Uncached())
+	l.LeftJoin(r, leftJoin).ToStream().To(texts("out"))
+}
+
+func tableOuter(p *plan) {
+	l, r := p.lr(dsl.Uncached())
+	l.OuterJoin(r, outerJoin).ToStream().To(texts("out"))
+}
+
+func tableOuterMaterialized(p *plan) {
+	l, r := p.lr()
+	l.OuterJoin(r, outerJoin, dsl.Stored("j")).ToStream().To(texts("out"))
+}
+
+func tableThreeWay(p *plan) {
+	x, y, z := p.b.Table(texts("x"), "x"), p.b.Table(texts("y"), "y"), p.b.Table(texts("z"), "z")
+	x.Join(y, join).
+		OuterJoin(z, outerJoin, dsl.Stored("xyz")).
+		ToStream().To(texts("out"))
+}
