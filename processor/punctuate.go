@@ -102,6 +102,19 @@ func (c *Context) Punctuate(by Clock) (fired bool, err error) {
 	return fired, nil
 }
 
+// NextPunctuation returns when the next schedule on the given clock is due, in
+// Unix milliseconds; false when there is none. It is for the task.
+func (c *Context) NextPunctuation(by Clock) (at int64, ok bool) {
+	q := &c.stream
+	if by == WallClock {
+		q = &c.wall
+	}
+	if len(q.heap) == 0 {
+		return 0, false
+	}
+	return q.heap[0].due, true
+}
+
 func (c *Context) fire(p *punctuation, now int64) error {
 	f := &c.frame
 	saved := *f

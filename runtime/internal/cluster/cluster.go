@@ -21,6 +21,7 @@ var ErrUnknownTopic = errors.New("cluster: unknown topic")
 type Topic struct {
 	ID      [16]byte // zero when the brokers have no topic ids
 	Leaders []int32  // by partition; -1 where there is none
+	Epochs  []int32  // leader epochs by partition; -1 when not known
 }
 
 // Cluster caches metadata. It is safe for concurrent use.
@@ -90,14 +91,14 @@ func (c *Cluster) Topics(ctx context.Context, names ...string) (map[string]Topic
 		default:
 			return nil, fmt.Errorf("cluster: topic %s: %w", *t.Topic, err)
 		}
-		ct := Topic{ID: t.TopicID, Leaders: make([]int32, len(t.Partitions))}
+		ct := Topic{ID: t.TopicID, Leaders: make([]int32, len(t.Partitions)), Epochs: make([]int32, len(t.Partitions))}
 		for _, p := range t.Partitions {
 			if p.Partition < 0 || int(p.Partition) >= len(ct.Leaders) {
 				return nil, fmt.Errorf("cluster: topic %s: metadata names partition %d of %d", *t.Topic, p.Partition, len(ct.Leaders))
 			}
-			ct.Leaders[p.Partition] = -1
+			ct.Leaders[p.Partition], ct.Epochs[p.Partition] = -1, -1
 			if p.ErrorCode == 0 {
-				ct.Leaders[p.Partition] = p.Leader
+				ct.Leaders[p.Partition], ct.Epochs[p.Partition] = p.Leader, p.LeaderEpoch
 			}
 		}
 		found[*t.Topic] = ct

@@ -102,8 +102,8 @@ func wrap(code int16, what string) error {
 	return fmt.Errorf("produce: %s: %w", what, err)
 }
 
-// unreachable reports an error of the connection rather than of the broker.
-func unreachable(err error) bool {
+// Unreachable reports an error of the connection rather than of the broker.
+func Unreachable(err error) bool {
 	var netErr net.Error
 	return errors.As(err, &netErr) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || kgo.IsRetryableBrokerErr(err) || errors.Is(err, context.DeadlineExceeded)

@@ -153,7 +153,7 @@ func (p *Producer) End(ctx context.Context, commit bool) error {
 	})
 	// A first attempt may have got through; then the error of a later one is
 	// about what came after.
-	if err != nil && commit && (attempts > 1 || unreachable(err) || ctx.Err() != nil) {
+	if err != nil && commit && (attempts > 1 || Unreachable(err) || ctx.Err() != nil) {
 		return errors.Join(ErrUnknownOutcome, err)
 	}
 	return err
@@ -206,7 +206,7 @@ func (p *Producer) patiently(ctx context.Context, what string, ask func() (int16
 	for {
 		code, err := ask()
 		switch {
-		case err != nil && !unreachable(err):
+		case err != nil && !Unreachable(err):
 			return fmt.Errorf("produce: %s: %w", what, err)
 		case err == nil:
 			if v := judge(code); v != retry && v != retryElsewhere {

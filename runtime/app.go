@@ -1,0 +1,319 @@
+// Package runtime runs a topology against brokers: it is a member of a consumer
+// group, runs the tasks it is assigned on a number of workers, keeps their
+// state, and commits, by default exactly once.
+//
+// The name is that of a package of the standard library; where both are needed,
+// import one under another name.
+package runtime
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/thalweg/thalweg/runtime/internal/assign"
+	"github.com/thalweg/thalweg/runtime/internal/cluster"
+	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/runtime/internal/fetch"
+	"github.com/thalweg/thalweg/runtime/internal/group"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// App is one process of an application.
+type App struct {
+	topology *topology.Topology
+	cfg      Config
+	logger   *slog.Logger
+	process  string // identity of this process, part of its transactional ids
+	state    stateBox
+	tasks    taskStates
+	numbers  metricsBox
+	began    atomic.Bool
+	stopped  chan struct{} // closed when Run begins to stop
+	crashed  atomic.Bool   // for tests: end as if killed
+	hook     func(worker int, step commit.Step)
+
+	ctx      context.Context // of requests; outlives the stop
+	client   *kgo.Client
+	meta     *cluster.Cluster
+	v2       bool
+	plan     *plan
+	dbMu     sync.Mutex // guards db against queries while Run begins and ends
+	db       *state.DB
+	fetcher  *fetch.Fetcher
+	preparer *preparer
+	workers  []*worker
+}
+
+// New checks the configuration and returns an application that is ready to run.
+// The error joins all mistakes. Nothing is connected yet.
+func New(t *topology.Topology, cfg Config) (*App, error) {
+	if err := cfg.Validate(t); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	a := &App{topology: t, cfg: cfg, stopped: make(chan struct{})}
+	a.process = cfg.InstanceID
+	if a.process == "" {
+		a.process = strings.ToLower(rand.Text()[:12])
+	}
+	a.logger = cfg.Logger.With("application", cfg.ApplicationID)
+	a.state = stateBox{listener: cfg.OnState, logger: a.logger}
+	a.tasks.announce = func(running bool) {
+		if running {
+			a.state.set(Running)
+		} else {
+			a.state.set(Rebalancing)
+		}
+	}
+	return a, nil
+}
+
+// Run is New and App.Run.
+func Run(ctx context.Context, t *topology.Topology, cfg Config) error {
+	a, err := New(t, cfg)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// State is what the application is doing. It may be called from any goroutine.
+func (a *App) State() State { return a.state.get() }
+
+// Run works until ctx is done; then it finishes the records at hand, commits,
+// leaves the group and returns nil. It returns an error when the application
+// cannot go on: brokers that cannot be reached at the start, missing topics, a
+// failed record for which OnError chose Fail. It may be called once.
+func (a *App) Run(ctx context.Context) error {
+	if a.began.Swap(true) {
+		return errors.New("runtime: Run was called twice: make a new App with New")
+	}
+	a.state.set(Rebalancing)
+	err := a.run(ctx)
+	if err != nil {
+		a.state.set(Failed)
+		return err
+	}
+	a.state.set(Stopped)
+	return nil
+}
+
+func (a *App) run(ctx context.Context) (err error) {
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	a.ctx = requests
+
+	if err := a.connect(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	defer a.client.Close()
+	if err := a.lay(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	if a.cfg.State != nil {
+		db, err := state.Open(a.cfg.State, state.Options{Memory: a.cfg.StateMemory / 2, Logger: a.logger})
+		if err != nil {
+			return fmt.Errorf("runtime: %w", err)
+		}
+		a.logger.Info("state engine", "engine", db.Name())
+		a.setDB(db)
+		defer func() {
+			a.setDB(nil)
+			err = errors.Join(err, db.Close())
+		}()
+	}
+	a.fetcher = fetch.New(fetch.Config{
+		Client: a.client, Committed: a.cfg.transactional(), MaxWait: fetchWait, MaxBytes: fetchBytes,
+		PartitionBytes: int32(a.cfg.FetchBytes), Budget: a.cfg.FetchBytes, Logger: a.logger,
+	})
+	defer a.fetcher.Close()
+	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID}
+	return a.work(ctx)
+}
+
+const (
+	// fetchWait is how long a broker may hold a fetch without data. A task that
+	// is new to a broker joins the next fetch, so it is not long.
+	fetchWait = 100 * time.Millisecond
+	// fetchBytes bounds one answer of one broker.
+	fetchBytes = 8 << 20
+)
+
+// connect reaches the brokers and finds out what they speak.
+func (a *App) connect(ctx context.Context) error {
+	options := func(v2 bool) []kgo.Opt {
+		return append([]kgo.Opt{
+			kgo.SeedBrokers(a.cfg.Brokers...), kgo.MaxVersions(cluster.Versions(v2)),
+			kgo.ClientID(a.cfg.ApplicationID), kgo.MetadataMinAge(10 * time.Millisecond),
+		}, a.cfg.Client...)
+	}
+	client, err := kgo.NewClient(options(true)...)
+	if err != nil {
+		return fmt.Errorf("runtime: client options: %w", err)
+	}
+	probe, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	v2, err := cluster.Transactions2(probe, client)
+	if err != nil {
+		client.Close()
+		return fmt.Errorf("runtime: no broker answers at %s: check that it runs and that Brokers, and TLS and SASL in Client, are right: %w", strings.Join(a.cfg.Brokers, ", "), err)
+	}
+	if !v2 {
+		client.Close()
+		if client, err = kgo.NewClient(options(false)...); err != nil {
+			return fmt.Errorf("runtime: client options: %w", err)
+		}
+	}
+	a.client, a.v2, a.meta = client, v2, cluster.New(client)
+	return nil
+}
+
+const (
+	connectTimeout = 20 * time.Second
+	topicsTimeout  = time.Minute
+)
+
+// lay plans the topology over the topics and makes the internal ones.
+func (a *App) lay(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
+	defer cancel()
+	if a.plan, err = newPlan(ctx, a.topology, a.cfg.ApplicationID, a.meta); err != nil {
+		return err
+	}
+	if len(a.plan.tasks) == 0 {
+		return errNoTasks
+	}
+	return ensureTopics(ctx, a.client, a.meta, a.plan.internal, a.cfg)
+}
+
+// work runs the workers and the membership until one of them fails or ctx is
+// done.
+func (a *App) work(ctx context.Context) error {
+	a.cfg.Workers = min(a.cfg.Workers, len(a.plan.tasks))
+	a.numbers.workers = make([]workerMetrics, a.cfg.Workers)
+	for i := range a.cfg.Workers {
+		a.workers = append(a.workers, newWorker(a, i))
+	}
+	m := &membership{app: a, fingerprint: a.topology.Fingerprint(), generation: -1, home: make(map[assign.Task]int)}
+	member := group.New(group.Config{
+		Client: a.client, Group: a.cfg.ApplicationID, Instance: a.cfg.InstanceID,
+		Session: a.cfg.SessionTimeout, Heartbeat: a.cfg.HeartbeatInterval, Rebalance: rebalanceTimeout,
+		Topics: a.plan.sources, Place: a.plan.inputs, Handler: m, Logger: a.logger,
+	})
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var workers, membership sync.WaitGroup
+	errs := make(chan error, len(a.workers)+1)
+	for _, w := range a.workers {
+		workers.Go(func() {
+			if err := w.run(); err != nil {
+				errs <- err
+				cancel(err)
+			}
+		})
+	}
+	membership.Go(func() {
+		if err := member.Run(ctx); err != nil {
+			errs <- err
+			cancel(err)
+		}
+	})
+	<-ctx.Done()
+	a.state.set(Stopping)
+	close(a.stopped)
+	for _, w := range a.workers {
+		w.post(stopMsg{})
+	}
+	workers.Wait()
+	membership.Wait()
+	if !a.crashed.Load() {
+		leave, cancel := context.WithTimeout(a.ctx, leaveTimeout)
+		defer cancel()
+		if err := member.Leave(leave); err != nil {
+			a.logger.Warn("leaving the group; the others will wait for the session timeout", "err", err)
+		}
+	}
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+const (
+	// rebalanceTimeout is how long the group waits for a member that has yet to
+	// commit what it gives up.
+	rebalanceTimeout = time.Minute
+	leaveTimeout     = 5 * time.Second
+)
+
+func (a *App) setDB(db *state.DB) {
+	a.dbMu.Lock()
+	a.db = db
+	a.dbMu.Unlock()
+}
+
+// localState is what the assignor is told of the state in this process.
+func (a *App) localState() []assign.Local {
+	if a.db == nil {
+		return nil
+	}
+	parts, err := a.db.Partitions()
+	if err != nil {
+		a.logger.Warn("reading the catalog of local state", "err", err)
+		return nil
+	}
+	sum := make(map[assign.Task]int64)
+	for _, p := range parts {
+		if st, ok := a.topology.Store(p.Store); ok && p.Position.Offset > 0 {
+			sum[assign.Task{Sub: int32(st.Sub), Partition: p.Partition}] += p.Position.Offset
+		}
+	}
+	var local []assign.Local
+	for t, n := range sum {
+		if a.plan.has(t) {
+			local = append(local, assign.Local{Task: t, Position: n})
+		}
+	}
+	return local
+}
+
+// leaderEpoch is a partition's leader epoch as the metadata has it, -1 when
+// that is not known.
+func (a *App) leaderEpoch(topic string, partition int32) int32 {
+	ct, err := a.meta.Topic(a.ctx, topic, false)
+	if err != nil || int(partition) >= len(ct.Epochs) {
+		return -1
+	}
+	return ct.Epochs[partition]
+}
+
+// restored passes on the progress of a restore.
+func (a *App) restored(p RestoreProgress) {
+	if a.cfg.OnRestore != nil {
+		a.cfg.OnRestore(p)
+	}
+}
+
+// global finds an open global store.
+func (a *App) global(string) (any, bool) { return nil, false }
+
+func codeErr(code int16) error { return kerr.ErrorForCode(code) }

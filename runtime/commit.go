@@ -1,0 +1,266 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/thalweg/thalweg/runtime/internal/assign"
+	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/runtime/internal/produce"
+	"github.com/thalweg/thalweg/state"
+)
+
+// abortTimeout bounds the steps of an abort.
+const abortTimeout = 30 * time.Second
+
+// commit ends the worker's transaction as the machine says. An error ends the
+// application.
+func (w *worker) commit() error {
+	began := w.clock()
+	if !w.machine.Poisoned() && !w.dirty() {
+		return nil
+	}
+	err := w.drive(w.machine.Commit())
+	w.lastCommit = w.clock()
+	w.counts.commits++
+	w.counts.commitTime += w.lastCommit.Sub(began)
+	return err
+}
+
+// dirty reports whether there is anything to commit.
+func (w *worker) dirty() bool {
+	for _, s := range w.slots {
+		if s.phase == running && s.task.NeedsCommit() {
+			return true
+		}
+	}
+	return w.producer.Dirty() && w.app.cfg.transactional()
+}
+
+// abort gives up everything since the last commit.
+func (w *worker) abort() error {
+	w.counts.aborts++
+	return w.drive(w.machine.Abort())
+}
+
+// drive carries out steps until the machine is done.
+func (w *worker) drive(step commit.Step) error {
+	// A transaction lives as long as its timeout; there is no use in asking
+	// longer than that.
+	ctx, cancel := context.WithTimeout(w.ctx, w.app.cfg.TransactionTimeout)
+	defer cancel()
+	for step != commit.Done {
+		if w.app.crashed.Load() {
+			return nil
+		}
+		if hook := w.app.hook; hook != nil {
+			hook(w.index, step)
+		}
+		var err error
+		switch step {
+		case commit.Flush:
+			var fatal error
+			if err, fatal = w.flush(ctx); fatal != nil {
+				return fatal
+			}
+			step = w.machine.Flushed(outcome(err), w.app.cfg.transactional() && w.producer.Dirty())
+		case commit.SendOffsets:
+			err = w.producer.SendOffsets(ctx, w.member(), w.pending)
+			step = w.machine.Next(outcome(err))
+		case commit.CommitOffsets:
+			err = w.producer.CommitOffsets(ctx, w.member(), w.pending)
+			step = w.machine.Next(outcome(err))
+		case commit.Await:
+			select {
+			case <-w.wake:
+			case <-ctx.Done():
+				w.machine.Lost()
+			}
+			w.receive()
+			step = w.machine.Step()
+		case commit.EndCommit:
+			err = w.producer.End(ctx, true)
+			step = w.machine.Next(outcome(err))
+		case commit.EndAbort:
+			err = w.endAbort()
+			step = w.machine.Next(outcome(err))
+		case commit.Apply:
+			if err := w.apply(); err != nil {
+				return err
+			}
+			step = w.machine.Next(commit.OK)
+		case commit.Reinit:
+			if err := w.reinit(); err != nil {
+				return err
+			}
+			if err := w.rebuild(); err != nil {
+				return err
+			}
+			step = w.machine.Next(commit.OK)
+		case commit.Rebuild:
+			w.producer.Drop()
+			if err := w.rebuild(); err != nil {
+				return err
+			}
+			step = w.machine.Next(commit.OK)
+		}
+		if err != nil {
+			w.app.logger.Warn("commit", "worker", w.index, "next", step.String(), "err", err)
+		}
+	}
+	return nil
+}
+
+// member is under whose name offsets are committed.
+func (w *worker) member() produce.Member {
+	e := w.machine.Epoch()
+	m := produce.Member{Group: w.app.cfg.ApplicationID, ID: e.Member, Generation: e.Generation}
+	if w.app.cfg.InstanceID != "" {
+		m.Instance = &w.app.cfg.InstanceID
+	}
+	return m
+}
+
+// outcome tells the machine what an error means.
+func outcome(err error) commit.Outcome {
+	switch {
+	case err == nil:
+		return commit.OK
+	case errors.Is(err, produce.ErrUnknownOutcome):
+		return commit.Unknown
+	case errors.Is(err, produce.ErrFenced):
+		return commit.Fenced
+	case errors.Is(err, produce.ErrRebalance):
+		return commit.Rebalancing
+	case errors.Is(err, produce.ErrMember):
+		return commit.Expelled
+	}
+	return commit.Failed
+}
+
+// flush brings caches and outputs to the brokers and collects the offsets.
+// fatal is an error of a task that ends the application.
+func (w *worker) flush(ctx context.Context) (err, fatal error) {
+	now := w.now()
+	w.pending = w.pending[:0]
+	for _, s := range w.sorted() {
+		if s.phase != running {
+			continue
+		}
+		if err := s.task.Flush(now); err != nil {
+			if transient(err) || retryable(err) {
+				return err, nil
+			}
+			return nil, err
+		}
+		for _, o := range s.task.Offsets(nil) {
+			w.pending = append(w.pending, produce.Offset(o))
+			s.note(produce.Offset(o))
+		}
+	}
+	// A transaction without offsets would not be checked against the group;
+	// repeating what is committed makes it so.
+	if len(w.pending) == 0 {
+		for _, s := range w.slots {
+			if s.phase == running {
+				w.pending = append(w.pending, s.last...)
+			}
+		}
+	}
+	err = w.producer.Flush(ctx, w.wake)
+	w.notify() // Flush may have taken a wake-up meant for the loop
+	if err != nil && !transient(err) && ctx.Err() == nil {
+		return nil, err
+	}
+	return err, nil
+}
+
+// endAbort aborts the transaction.
+func (w *worker) endAbort() error {
+	w.producer.Drop()
+	ctx, cancel := context.WithTimeout(w.ctx, abortTimeout)
+	defer cancel()
+	return w.producer.End(ctx, false)
+}
+
+// reinit gets a new epoch for the producer, which ends what was open.
+func (w *worker) reinit() error {
+	w.producer.Drop()
+	ctx, cancel := context.WithTimeout(w.ctx, initTimeout)
+	defer cancel()
+	return w.producer.Init(ctx)
+}
+
+// apply brings what the transaction committed into the local stores, each
+// task's data and changelog positions in one write.
+func (w *worker) apply() error {
+	for _, s := range w.slots {
+		if s.phase != running {
+			continue
+		}
+		if s.txn != nil {
+			for _, st := range s.logged {
+				w.advance(s, st.Changelog, st.Logged, st.Partition)
+			}
+			if err := s.txn.Commit(); err != nil {
+				return fmt.Errorf("runtime: task %s: %w", name(s.id), err)
+			}
+		}
+		s.task.Done()
+	}
+	return nil
+}
+
+// advance notes how far a store now holds its changelog.
+func (w *worker) advance(s *slot, changelog string, own bool, p *state.Partition) {
+	pos := state.Position{TopicID: s.topicIDs[changelog], Offset: p.Position().Offset, LeaderEpoch: p.Position().LeaderEpoch}
+	if own {
+		next, ok := w.producer.Next(changelog, s.id.Partition)
+		if !ok || next <= pos.Offset {
+			return
+		}
+		pos.Offset = next
+		pos.LeaderEpoch = w.app.leaderEpoch(changelog, s.id.Partition)
+	} else {
+		for _, o := range s.last {
+			if o.Topic == changelog {
+				pos.Offset, pos.LeaderEpoch = o.Offset, o.LeaderEpoch
+			}
+		}
+	}
+	p.SetPosition(pos)
+}
+
+// rebuild closes every task and opens those that are still this member's:
+// nothing survives an abort but what the engine holds.
+func (w *worker) rebuild() error {
+	var again []assign.Task
+	for _, s := range w.sorted() {
+		if !w.lost {
+			again = append(again, s.id)
+		}
+		if err := w.close(s); err != nil {
+			w.app.logger.Debug("closing task after an abort", "task", name(s.id), "err", err)
+		}
+	}
+	w.lost = false
+	for _, id := range again {
+		if err := w.open(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note remembers what is being committed for an input.
+func (s *slot) note(o produce.Offset) {
+	i := slices.IndexFunc(s.last, func(l produce.Offset) bool { return l.Topic == o.Topic })
+	if i < 0 {
+		s.last = append(s.last, o)
+	} else {
+		s.last[i] = o
+	}
+}

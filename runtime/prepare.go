@@ -1,0 +1,251 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/internal/task"
+	"github.com/thalweg/thalweg/runtime/internal/cluster"
+	"github.com/thalweg/thalweg/runtime/internal/produce"
+	"github.com/thalweg/thalweg/state"
+)
+
+// prepared is what a task needs from the brokers before it starts.
+type prepared struct {
+	offsets map[string]committedOffset // by full topic name
+	stores  []preparedStore            // as the task's Stores with a changelog
+	err     error
+}
+
+type committedOffset struct {
+	offset   int64 // -1: none
+	epoch    int32
+	metadata task.Metadata
+}
+
+type preparedStore struct {
+	topicID [16]byte
+	start   int64
+	end     int64
+	wipe    string // why local state is of no use; empty: it is
+}
+
+// localStore is what prepare is told of a store.
+type localStore struct {
+	changelog string
+	position  state.Position
+}
+
+// preparer asks the brokers on behalf of tasks.
+type preparer struct {
+	client *kgo.Client
+	meta   *cluster.Cluster
+	group  string
+}
+
+// prepare asks, in this order, for the committed offsets, waiting while any is
+// part of an undecided transaction, and then for the ends of the changelogs. So
+// the ends cover everything that belongs to the offsets.
+func (p *preparer) prepare(ctx context.Context, partition int32, topics []string, stores []localStore) prepared {
+	var out prepared
+	out.offsets, out.err = p.committed(ctx, partition, topics)
+	if out.err != nil {
+		return out
+	}
+	for _, s := range stores {
+		ps, err := p.store(ctx, partition, s)
+		if err != nil {
+			out.err = fmt.Errorf("runtime: changelog %s partition %d: %w", s.changelog, partition, err)
+			return out
+		}
+		out.stores = append(out.stores, ps)
+	}
+	return out
+}
+
+const askPause = 20 * time.Millisecond
+
+// again calls ask until it succeeds, fails for good or ctx is done.
+func again(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, kerr.UnstableOffsetCommit) && !kerr.IsRetriable(err) && !produce.Unreachable(err) {
+			return err
+		}
+		select {
+		case <-time.After(askPause):
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// committed fetches the group's offsets of a task's inputs.
+func (p *preparer) committed(ctx context.Context, partition int32, topics []string) (map[string]committedOffset, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable = true
+	req.Group = p.group
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = p.group
+	for _, t := range topics {
+		gt := kmsg.NewOffsetFetchRequestGroupTopic()
+		gt.Topic, gt.Partitions = t, []int32{partition}
+		g.Topics = append(g.Topics, gt)
+		rt := kmsg.NewOffsetFetchRequestTopic()
+		rt.Topic, rt.Partitions = t, []int32{partition}
+		req.Topics = append(req.Topics, rt)
+	}
+	req.Groups = append(req.Groups, g)
+	offsets := make(map[string]committedOffset)
+	take := func(topic string, code int16, offset int64, epoch int32, metadata *string) error {
+		if err := kerr.ErrorForCode(code); err != nil {
+			return err
+		}
+		c := committedOffset{offset: offset, epoch: epoch, metadata: task.Metadata{PartitionTime: -1}}
+		if metadata != nil && offset >= 0 {
+			// Someone else's metadata tells nothing; that is no error.
+			c.metadata, _ = task.DecodeMetadata(*metadata)
+		}
+		offsets[topic] = c
+		return nil
+	}
+	err := again(ctx, func() error {
+		resp, err := req.RequestWith(ctx, p.client)
+		if err != nil {
+			return err
+		}
+		if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+			return err
+		}
+		for _, g := range resp.Groups {
+			if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+				return err
+			}
+			for _, t := range g.Topics {
+				for _, rp := range t.Partitions {
+					if err := take(t.Topic, rp.ErrorCode, rp.Offset, rp.LeaderEpoch, rp.Metadata); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		for _, t := range resp.Topics {
+			for _, rp := range t.Partitions {
+				if err := take(t.Topic, rp.ErrorCode, rp.Offset, rp.LeaderEpoch, rp.Metadata); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("runtime: committed offsets of group %s: %w", p.group, err)
+	}
+	return offsets, nil
+}
+
+// store finds the part of a changelog that local state lacks, and whether local
+// state belongs to that changelog at all: an offset alone does not say so, the
+// topic may have been made anew or its log have lost its tail.
+func (p *preparer) store(ctx context.Context, partition int32, s localStore) (preparedStore, error) {
+	var out preparedStore
+	err := again(ctx, func() error {
+		ct, err := p.meta.Topic(ctx, s.changelog, true)
+		if err != nil {
+			return err
+		}
+		if int(partition) >= len(ct.Leaders) || ct.Leaders[partition] < 0 {
+			return kerr.LeaderNotAvailable
+		}
+		out.topicID = ct.ID
+		leader := p.client.Broker(int(ct.Leaders[partition]))
+		first, err := listOffset(ctx, leader, s.changelog, partition, -2)
+		if err != nil {
+			return err
+		}
+		if out.end, err = listOffset(ctx, leader, s.changelog, partition, -1); err != nil {
+			return err
+		}
+		at := s.position
+		out.start, out.wipe = first, ""
+		switch {
+		case at.Offset < 0:
+			return nil
+		case at.TopicID != out.topicID && at.TopicID != [16]byte{}:
+			out.wipe = "the changelog topic was made anew"
+			return nil
+		case at.Offset > out.end:
+			out.wipe = fmt.Sprintf("the changelog ends at offset %d, before the local state at %d", out.end, at.Offset)
+			return nil
+		case at.Offset < first:
+			out.wipe = fmt.Sprintf("the changelog begins at offset %d, after the local state at %d", first, at.Offset)
+			return nil
+		case at.LeaderEpoch >= 0:
+			epoch, end, err := epochEnd(ctx, leader, s.changelog, partition, at.LeaderEpoch)
+			if err != nil {
+				return err
+			}
+			if epoch != at.LeaderEpoch || end < at.Offset {
+				out.wipe = fmt.Sprintf("the changelog has no offset %d of leader epoch %d: it lost its tail", at.Offset-1, at.LeaderEpoch)
+				return nil
+			}
+		}
+		out.start = at.Offset
+		return nil
+	})
+	return out, err
+}
+
+// listOffset asks a leader for the first (-2) or, read uncommitted, the end
+// offset (-1) of a partition.
+func listOffset(ctx context.Context, leader *kgo.Broker, topic string, partition int32, at int64) (int64, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	rp := kmsg.NewListOffsetsRequestTopicPartition()
+	rp.Partition, rp.Timestamp = partition, at
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	r, err := leader.Request(ctx, req)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range r.(*kmsg.ListOffsetsResponse).Topics {
+		for _, rp := range t.Partitions {
+			return rp.Offset, kerr.ErrorForCode(rp.ErrorCode)
+		}
+	}
+	return 0, kerr.UnknownServerError
+}
+
+// epochEnd asks a leader where a leader epoch ends in its log. The answer's
+// epoch is another, lower one when the log does not have that epoch.
+func epochEnd(ctx context.Context, leader *kgo.Broker, topic string, partition, epoch int32) (int32, int64, error) {
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+	t.Topic = topic
+	rp := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+	rp.Partition, rp.CurrentLeaderEpoch, rp.LeaderEpoch = partition, -1, epoch
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	r, err := leader.Request(ctx, req)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, t := range r.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+		for _, rp := range t.Partitions {
+			return rp.LeaderEpoch, rp.EndOffset, kerr.ErrorForCode(rp.ErrorCode)
+		}
+	}
+	return 0, 0, kerr.UnknownServerError
+}

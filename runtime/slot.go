@@ -1,0 +1,277 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/thalweg/thalweg/internal/task"
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/runtime/internal/assign"
+	"github.com/thalweg/thalweg/runtime/internal/fetch"
+	"github.com/thalweg/thalweg/runtime/internal/produce"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// phase is how far a slot has come. It only goes forward; after an abort a slot
+// begins anew.
+type phase int8
+
+const (
+	preparing phase = iota
+	restoringStores
+	running
+)
+
+// slot is one task a worker runs, with its inputs. It belongs to the worker's
+// goroutine; only the preparation runs on another one, which hands its result
+// over by message.
+type slot struct {
+	id       assign.Task
+	phase    phase
+	cancel   context.CancelFunc
+	txn      *state.Txn
+	task     *task.Task
+	logged   []*task.Store // stores with a changelog
+	topicIDs map[string][16]byte
+	restores []*restoring
+	offsets  map[string]committedOffset
+	inputs   []*input
+	last     []produce.Offset // as committed last, one per input
+	records  int64
+}
+
+// name is the task's id for people, as Kafka Streams writes it.
+func name(t assign.Task) string { return fmt.Sprintf("%d_%d", t.Sub, t.Partition) }
+
+// open makes the task and begins to prepare it.
+func (w *worker) open(id assign.Task) error {
+	ctx, cancel := context.WithCancel(w.ctx)
+	s := &slot{id: id, cancel: cancel, topicIDs: make(map[string][16]byte)}
+	cfg := task.Config{
+		Context: ctx, Topology: w.app.topology, Subs: []int{int(id.Sub)}, Partition: id.Partition,
+		ApplicationID: w.app.cfg.ApplicationID, ID: name(id), Cache: w.cache, Collector: w.collector,
+		OnFailure: w.app.cfg.OnError, DeadLetters: w.app.cfg.DeadLetterTopic, MaxIdle: w.app.cfg.MaxTaskIdle,
+		CaughtUp: s.caughtUp, Global: w.app.global,
+		Reads: func(topic string) bool { return id.Partition < w.app.plan.partitions[topic] },
+	}
+	if w.app.db != nil {
+		s.txn = w.app.db.NewTxn()
+		cfg.State = s.txn
+	}
+	t, err := task.New(cfg)
+	if err != nil {
+		cancel()
+		return err
+	}
+	s.task = t
+	w.slots[id] = s
+	w.order = nil
+	w.app.tasks.opened()
+
+	var stores []localStore
+	for _, st := range t.Stores() {
+		if st.Changelog != "" {
+			s.logged = append(s.logged, st)
+			stores = append(stores, localStore{st.Changelog, st.Partition.Position()})
+		}
+	}
+	topics := t.Topics()
+	w.wg.Go(func() {
+		p := w.app.preparer.prepare(ctx, id.Partition, topics, stores)
+		w.post(preparedMsg{s, p})
+	})
+	return nil
+}
+
+// prepared takes in what the brokers said and begins to restore.
+func (w *worker) prepared(s *slot, p prepared) error {
+	if p.err != nil {
+		return p.err
+	}
+	s.offsets = p.offsets
+	s.phase = restoringStores
+	for i, ps := range p.stores {
+		st := s.logged[i]
+		s.topicIDs[st.Changelog] = ps.topicID
+		if ps.wipe != "" {
+			w.app.logger.Warn("local state dropped, restoring from the changelog", "store", st.Declared.Name, "partition", s.id.Partition, "reason", ps.wipe)
+			if err := st.Partition.Wipe(); err != nil {
+				return err
+			}
+		}
+		end := ps.end
+		if !st.Logged {
+			// A source that is its own changelog holds records that are
+			// still to be processed; they are not state yet.
+			end = min(end, max(s.offsets[st.Changelog].offset, ps.start))
+		}
+		r := &restoring{store: st, topicID: ps.topicID, began: time.Now(), epoch: st.Partition.Position().LeaderEpoch}
+		r.progress = RestoreProgress{
+			Store: st.Declared.Name, Partition: s.id.Partition, Changelog: st.Changelog,
+			Start: ps.start, Position: ps.start, End: end,
+		}
+		r.cursor = w.app.fetcher.Add(st.Changelog, s.id.Partition, ps.start, fetch.Refuse, w.notify)
+		s.restores = append(s.restores, r)
+		if end > ps.start {
+			w.app.logger.Info("restoring", "store", st.Declared.Name, "partition", s.id.Partition, "from", ps.start, "to", end)
+		}
+	}
+	return w.restore(s)
+}
+
+// restore loads what was fetched and starts the task when all stores are
+// complete.
+func (w *worker) restore(s *slot) error {
+	left := s.restores[:0]
+	for _, r := range s.restores {
+		done, err := r.step(s.txn, w.app.restored)
+		switch {
+		case stale(err):
+			w.app.logger.Warn("local state dropped, restoring from the beginning of the changelog", "store", r.progress.Store, "partition", r.progress.Partition, "err", err)
+			if err := r.store.Partition.Wipe(); err != nil {
+				return err
+			}
+			w.app.fetcher.Remove(r.cursor)
+			r.cursor = w.app.fetcher.Add(r.progress.Changelog, r.progress.Partition, fetch.AtEarliest, fetch.Earliest, w.notify)
+			left = append(left, r)
+		case err != nil:
+			return err
+		case done:
+			w.app.fetcher.Remove(r.cursor)
+			r.reader.decompressor.Close()
+			if r.progress.Records > 0 {
+				w.app.logger.Info("restored", "store", r.progress.Store, "partition", r.progress.Partition, "records", r.progress.Records, "took", r.progress.Elapsed)
+			}
+		default:
+			left = append(left, r)
+		}
+	}
+	clear(s.restores[len(left):])
+	s.restores = left
+	if len(left) > 0 {
+		return nil
+	}
+	return w.start(s)
+}
+
+// start initializes the task and begins to read its inputs.
+func (w *worker) start(s *slot) error {
+	for topic, o := range s.offsets {
+		if o.offset >= 0 {
+			s.task.Resume(topic, o.offset, o.metadata)
+			s.last = append(s.last, produce.Offset{
+				Topic: topic, Partition: s.id.Partition, Offset: o.offset, LeaderEpoch: o.epoch, Metadata: o.metadata.Encode(),
+			})
+		}
+	}
+	if err := s.task.Init(w.now()); err != nil {
+		return err
+	}
+	for _, topic := range s.task.Topics() {
+		at, reset, err := w.app.begin(s.id.Sub, topic, s.offsets[topic].offset)
+		if err != nil {
+			return err
+		}
+		s.inputs = append(s.inputs, &input{topic: topic, cursor: w.app.fetcher.Add(topic, s.id.Partition, at, reset, w.notify)})
+	}
+	s.phase = running
+	w.app.logger.Debug("task runs", "task", name(s.id), "worker", w.index)
+	w.app.tasks.started()
+	return nil
+}
+
+// begin finds where to read a topic: at the committed offset if there is one
+// (the zero of a map that lacks the topic is none), otherwise as its reset
+// policy says.
+func (a *App) begin(sub int32, topic string, committed int64) (at int64, reset fetch.Reset, err error) {
+	policy := a.plan.subs[sub].resets[topic].Policy
+	if policy == topology.ResetDefault {
+		policy = a.cfg.Reset
+	}
+	switch policy {
+	case topology.ResetLatest:
+		at, reset = fetch.AtLatest, fetch.Latest
+	case topology.ResetNone:
+		if committed < 0 {
+			return 0, 0, fmt.Errorf("runtime: topic %s has no committed offset and its reset policy is none", topic)
+		}
+		reset = fetch.Refuse
+	case topology.ResetByDuration:
+		at, reset = fetch.AtEarliest, fetch.Earliest
+		if back := a.plan.subs[sub].resets[topic].Back; back > 0 {
+			return committed, fetch.Earliest, nil
+		}
+	default:
+		at, reset = fetch.AtEarliest, fetch.Earliest
+	}
+	if committed >= 0 {
+		at = committed
+	}
+	return at, reset, nil
+}
+
+// take hands what was fetched to the task and reports whether there was
+// anything.
+func (w *worker) take(s *slot, now int64) (bool, error) {
+	any := false
+	for _, in := range s.inputs {
+		chunks, err := in.take(w.app.cfg.transactional())
+		if err != nil {
+			return any, fmt.Errorf("runtime: reading topic %s partition %d: %w", in.topic, s.id.Partition, err)
+		}
+		for _, c := range chunks {
+			any = true
+			if err := s.task.Enqueue(in.topic, in.reader.batch(in.cursor, c), now); err != nil {
+				return any, err
+			}
+		}
+		clear(in.chunks)
+	}
+	return any, nil
+}
+
+// caughtUp tells the task whether an input was read to its end.
+func (s *slot) caughtUp(topic string, _ int32) bool {
+	for _, in := range s.inputs {
+		if in.topic == topic {
+			return in.caughtUp
+		}
+	}
+	return false
+}
+
+// close ends a slot in any phase. Nothing is flushed.
+func (w *worker) close(s *slot) error {
+	s.cancel()
+	for _, r := range s.restores {
+		w.app.fetcher.Remove(r.cursor)
+		r.reader.decompressor.Close()
+	}
+	err := s.task.Close()
+	for _, in := range s.inputs {
+		w.app.fetcher.Remove(in.cursor)
+		in.reader.decompressor.Close()
+	}
+	for reason, n := range s.task.Dropped() {
+		w.dropped[reason] += n
+	}
+	delete(w.slots, s.id)
+	w.order = nil
+	w.app.tasks.closed(s.phase == running)
+	return err
+}
+
+// retryable reports a failure after which the worker processes again from the
+// last commit.
+func retryable(err error) bool {
+	return errors.As(err, new(*processor.RetryError))
+}
+
+// transient reports an error of the transaction, which an abort and another
+// attempt mend.
+func transient(err error) bool {
+	return errors.Is(err, produce.ErrFenced) || errors.Is(err, produce.ErrAborted)
+}

@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/runtime/internal/cluster"
+)
+
+// ensureTopics makes the internal topics that are missing and checks those that
+// are there. Several processes may do it at the same time.
+func ensureTopics(ctx context.Context, client *kgo.Client, meta *cluster.Cluster, topics []internalTopic, cfg Config) error {
+	for attempt := 0; len(topics) > 0; attempt++ {
+		names := make([]string, len(topics))
+		for i, t := range topics {
+			names[i] = t.name
+		}
+		found, err := meta.Topics(ctx, names...)
+		if err != nil {
+			return err
+		}
+		var missing []internalTopic
+		var errs []error
+		for _, t := range topics {
+			ct, ok := found[t.name]
+			switch {
+			case !ok || slices.Contains(ct.Leaders, -1):
+				missing = append(missing, t)
+			case int32(len(ct.Leaders)) != t.partitions:
+				errs = append(errs, fmt.Errorf("runtime: internal topic %s has %d partitions and needs %d: the number of partitions of a source changed, or another application uses the ApplicationID: reset the application, or delete the topic and its state", t.name, len(ct.Leaders), t.partitions))
+			}
+		}
+		if len(errs) > 0 {
+			return errors.Join(errs...)
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		if attempt == 0 || attempt%20 == 0 {
+			if err := createTopics(ctx, client, missing, cfg); err != nil {
+				return err
+			}
+		}
+		// Metadata follows creation after a moment.
+		select {
+		case <-time.After(25 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("runtime: internal topic %s did not appear: %w", missing[0].name, ctx.Err())
+		}
+	}
+	return nil
+}
+
+func createTopics(ctx context.Context, client *kgo.Client, topics []internalTopic, cfg Config) error {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.TimeoutMillis = 10_000
+	for _, t := range topics {
+		rt := kmsg.NewCreateTopicsRequestTopic()
+		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.name, t.partitions, cfg.ReplicationFactor
+		config := maps.Clone(t.config)
+		for k, v := range cfg.InternalTopics {
+			if _, set := config[k]; !set || k != "cleanup.policy" {
+				config[k] = v
+			}
+		}
+		for _, k := range slices.Sorted(maps.Keys(config)) {
+			c := kmsg.NewCreateTopicsRequestTopicConfig()
+			c.Name, c.Value = k, kmsg.StringPtr(config[k])
+			rt.Configs = append(rt.Configs, c)
+		}
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("runtime: creating internal topics: %w", err)
+	}
+	var errs []error
+	for _, t := range resp.Topics {
+		switch err := kerr.ErrorForCode(t.ErrorCode); err {
+		case nil:
+			cfg.Logger.Info("created internal topic", "topic", t.Topic)
+		case kerr.TopicAlreadyExists, kerr.RequestTimedOut, kerr.NotController:
+		default:
+			msg := ""
+			if t.ErrorMessage != nil {
+				msg = " (" + *t.ErrorMessage + ")"
+			}
+			errs = append(errs, fmt.Errorf("runtime: creating internal topic %s: %w%s", t.Topic, err, msg))
+		}
+	}
+	return errors.Join(errs...)
+}

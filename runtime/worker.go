@@ -1,0 +1,438 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/runtime/internal/assign"
+	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/runtime/internal/produce"
+	"github.com/thalweg/thalweg/state"
+)
+
+// worker is a goroutine with a producer and the tasks pinned to it. Everything
+// in it belongs to that goroutine, but for the inbox.
+//
+// The way of a record: fetch loop → cursor → task.Enqueue → task.Process →
+// collector → producer's batch, and with the commit into the log, the group's
+// offsets and the local store.
+//
+// Invariants: one transaction at a time, of all its tasks; a task is taken on
+// or given up between transactions only; an abort leaves nothing of a task but
+// what the engine holds.
+type worker struct {
+	app       *App
+	index     int
+	ctx       context.Context // of the requests; outlives the stop by the drain
+	producer  *produce.Producer
+	collector *collector
+	cache     *state.Cache
+	machine   *commit.Machine
+	slots     map[assign.Task]*slot
+	order     []*slot // running slots sorted, nil when out of date
+	wake      chan struct{}
+	wg        sync.WaitGroup
+
+	inboxMu sync.Mutex
+	inbox   []any
+	gone    bool // nobody reads the inbox any more
+
+	changes    []epochMsg // taken in, not yet carried out
+	ready      []preparedMsg
+	lost       bool // the membership was lost; not yet carried out
+	stopping   bool
+	lastCommit time.Time
+	pending    []produce.Offset // of the commit under way
+	dropped    map[string]int64 // of closed tasks
+	clock      func() time.Time
+	counts     counts
+}
+
+// Messages to a worker.
+type (
+	// epochMsg is a new assignment epoch: the tasks to give up and to take on.
+	// done is called when those to give up are committed and closed.
+	epochMsg struct {
+		epoch  commit.Epoch
+		giveUp []assign.Task
+		takeOn []assign.Task
+		done   func()
+	}
+	lostMsg     struct{}
+	stopMsg     struct{}
+	preparedMsg struct {
+		slot *slot
+		p    prepared
+	}
+)
+
+// post puts a message into the inbox. It never blocks.
+func (w *worker) post(m any) {
+	w.inboxMu.Lock()
+	gone := w.gone
+	if !gone {
+		w.inbox = append(w.inbox, m)
+	}
+	w.inboxMu.Unlock()
+	if e, ok := m.(epochMsg); ok && gone {
+		e.done()
+	}
+	w.notify()
+}
+
+// notify wakes the worker.
+func (w *worker) notify() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *worker) now() int64 { return w.clock().UnixMilli() }
+
+// run is the worker until it is stopped or fails. It closes its tasks.
+func (w *worker) run() error {
+	defer w.wg.Wait()
+	defer w.producer.Close()
+	defer w.release()
+	if err := w.reinit(); err != nil {
+		return err
+	}
+	for {
+		if w.app.crashed.Load() {
+			w.abandon()
+			return nil
+		}
+		busy, err := w.turn()
+		if err != nil {
+			return errors.Join(err, w.fail())
+		}
+		if w.stopping {
+			return w.stop()
+		}
+		if !busy {
+			if err := w.producer.Ship(); err == nil {
+				w.rest()
+			}
+		}
+	}
+}
+
+// turn is one round: messages, fetched data, records, punctuation, commit.
+func (w *worker) turn() (busy bool, err error) {
+	w.receive()
+	if err := w.settle(); err != nil || w.stopping {
+		return false, err
+	}
+	for _, s := range w.slots {
+		if s.phase == restoringStores {
+			if err := w.recover(w.restore(s)); err != nil {
+				return false, err
+			}
+		}
+	}
+	busy, err = w.process()
+	if err == nil {
+		err = w.producer.Poll()
+	}
+	if err := w.recover(err); err != nil {
+		return false, err
+	}
+	if w.due() {
+		err = w.commit()
+	}
+	w.count()
+	return busy, err
+}
+
+// receive takes in all messages. What they say about the epoch counts at once;
+// tasks change hands in settle.
+func (w *worker) receive() {
+	w.inboxMu.Lock()
+	inbox := w.inbox
+	w.inbox = nil
+	w.inboxMu.Unlock()
+	for _, m := range inbox {
+		switch m := m.(type) {
+		case epochMsg:
+			// All tasks here are the member's in the new epoch, or it is
+			// this epoch that asks to give them up.
+			w.machine.Confirm(m.epoch, true)
+			w.changes = append(w.changes, m)
+		case lostMsg:
+			w.machine.Lost()
+			w.lost = true
+			for _, c := range w.changes {
+				c.done()
+			}
+			w.changes = nil
+		case stopMsg:
+			w.stopping = true
+		case preparedMsg:
+			w.ready = append(w.ready, m)
+		}
+	}
+}
+
+// settle carries out losses and changes of the assignment, between
+// transactions.
+func (w *worker) settle() error {
+	if w.lost {
+		if err := w.abort(); err != nil {
+			return err
+		}
+	}
+	for len(w.changes) > 0 {
+		c := w.changes[0]
+		if len(c.giveUp) > 0 {
+			if err := w.commit(); err != nil {
+				return err
+			}
+			if w.lost {
+				return w.settle()
+			}
+		}
+		w.changes = w.changes[1:]
+		for _, id := range c.giveUp {
+			if s := w.slots[id]; s != nil {
+				if err := w.close(s); err != nil {
+					w.app.logger.Warn("closing task", "task", name(id), "err", err)
+				}
+			}
+		}
+		for _, id := range c.takeOn {
+			if err := w.open(id); err != nil {
+				c.done()
+				return err
+			}
+		}
+		c.done()
+	}
+	for len(w.ready) > 0 {
+		m := w.ready[0]
+		w.ready = w.ready[1:]
+		if w.slots[m.slot.id] != m.slot {
+			continue // closed meanwhile
+		}
+		if err := w.recover(w.prepared(m.slot, m.p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// initTimeout bounds the wait for a coordinator that completes the transaction
+// of a predecessor.
+const initTimeout = time.Minute
+
+// slice is how many records of one task are processed before the next task has
+// its turn and the clock is read again.
+const slice = 256
+
+// maxUnacked is how much may be sent and not acknowledged before a worker waits.
+const maxUnacked = 32 << 20
+
+// process gives every running task a turn and reports whether any record was
+// processed or fetched.
+func (w *worker) process() (busy bool, err error) {
+	if w.order == nil {
+		w.order = slices.SortedFunc(maps.Values(w.slots), func(a, b *slot) int { return a.id.Compare(b.id) })
+	}
+	if w.producer.Buffered() > maxUnacked {
+		return false, nil // Notify will wake the worker
+	}
+	now := w.now()
+	for _, s := range w.order {
+		if s.phase != running {
+			continue
+		}
+		got, err := w.take(s, now)
+		if err != nil {
+			return busy, err
+		}
+		busy = busy || got
+		for range slice {
+			if !s.task.Ready(now) {
+				break
+			}
+			ok, err := s.task.Process(now)
+			if err != nil {
+				return busy, err
+			}
+			if !ok {
+				break
+			}
+			busy = true
+			s.records++
+			w.counts.records++
+			if _, err := s.task.Punctuate(processor.StreamTime, now); err != nil {
+				return busy, err
+			}
+		}
+		if _, err := s.task.Punctuate(processor.WallClock, now); err != nil {
+			return busy, err
+		}
+	}
+	return busy, nil
+}
+
+// due reports whether it is time to commit.
+func (w *worker) due() bool {
+	if w.machine.Poisoned() {
+		return true
+	}
+	elapsed := w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval
+	for _, s := range w.slots {
+		if s.phase == running && (s.task.CommitRequested() || elapsed && s.task.NeedsCommit()) {
+			return true
+		}
+	}
+	if elapsed {
+		w.lastCommit = w.clock()
+	}
+	return false
+}
+
+// rest waits until there is something to do.
+func (w *worker) rest() {
+	wait := time.Second
+	if d := w.app.cfg.CommitInterval - w.clock().Sub(w.lastCommit); d > 0 {
+		wait = min(wait, d)
+	}
+	now := w.now()
+	for _, s := range w.slots {
+		if s.phase != running {
+			continue
+		}
+		if at, ok := s.task.Wake(); ok {
+			wait = min(wait, time.Duration(max(0, at-now))*time.Millisecond)
+		}
+		if at, ok := s.task.Context().NextPunctuation(processor.WallClock); ok {
+			wait = min(wait, time.Duration(max(0, at-now))*time.Millisecond)
+		}
+	}
+	timer := time.NewTimer(max(wait, time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-w.wake:
+	case <-timer.C:
+	}
+}
+
+// recover turns errors that end the transaction into an abort. It returns those
+// that end the application.
+func (w *worker) recover(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case transient(err):
+		w.app.logger.Warn("transaction aborted, processing again from the last commit", "worker", w.index, "err", err)
+		return w.abort()
+	case retryable(err):
+		w.app.logger.Warn("record failed, processing again from the last commit", "worker", w.index, "after", w.app.cfg.RetryAfter, "err", err)
+		if err := w.abort(); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(w.app.cfg.RetryAfter):
+		case <-w.app.stopped:
+		}
+		return nil
+	}
+	return err
+}
+
+// stop ends the worker in order: commit, close.
+func (w *worker) stop() error {
+	err := w.commit()
+	for _, s := range w.sorted() {
+		err = errors.Join(err, w.close(s))
+	}
+	w.count()
+	return err
+}
+
+// fail ends the worker after an error: what is not committed is given up.
+func (w *worker) fail() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), abortTimeout)
+	defer cancel()
+	var err error
+	for _, s := range w.sorted() {
+		err = errors.Join(err, w.close(s))
+	}
+	w.producer.Drop()
+	if e := w.producer.End(ctx, false); e != nil {
+		w.app.logger.Warn("aborting the transaction; the brokers will after the transaction timeout", "worker", w.index, "err", e)
+	}
+	return err
+}
+
+// abandon ends the worker as if the process had died: nothing is committed,
+// aborted or told to anybody.
+func (w *worker) abandon() {
+	for _, s := range w.sorted() {
+		if err := w.close(s); err != nil {
+			w.app.logger.Warn("closing task", "task", name(s.id), "err", err)
+		}
+	}
+}
+
+// release lets those go who wait for tasks to be given up.
+func (w *worker) release() {
+	w.inboxMu.Lock()
+	w.gone = true
+	w.inboxMu.Unlock()
+	w.receive()
+	for _, c := range w.changes {
+		c.done()
+	}
+	w.changes = nil
+}
+
+func (w *worker) sorted() []*slot {
+	return slices.SortedFunc(maps.Values(w.slots), func(a, b *slot) int { return a.id.Compare(b.id) })
+}
+
+// newWorker makes a worker; run starts it.
+func newWorker(a *App, index int) *worker {
+	w := &worker{
+		app: a, index: index, ctx: a.ctx, slots: make(map[assign.Task]*slot), wake: make(chan struct{}, 1),
+		machine: commit.New(a.cfg.transactional()), dropped: make(map[string]int64), clock: time.Now,
+	}
+	w.lastCommit = w.clock()
+	if a.db != nil {
+		w.cache = state.NewCache(a.cfg.StateMemory / 4 / int64(a.cfg.Workers))
+	}
+	w.producer = produce.New(produce.Config{
+		Client: a.client, Cluster: a.meta, TxnID: a.txnID(index), TxnTimeout: a.cfg.TransactionTimeout, V2: a.v2,
+		Codec: a.cfg.codec(), BatchBytes: batchBytes, MaxRecord: maxRecord, Timeout: deliveryTimeout,
+		Notify: w.notify, Logger: a.logger,
+	})
+	w.collector = &collector{producer: w.producer}
+	return w
+}
+
+const (
+	// batchBytes is the size of a full batch: large enough that per-batch costs
+	// vanish, well below the brokers' default limit of 1 MiB.
+	batchBytes = 256 << 10
+	// maxRecord leaves room for a batch header below that limit.
+	maxRecord = 1<<20 - 128
+	// deliveryTimeout is how long a batch is retried before the transaction is
+	// given up.
+	deliveryTimeout = 2 * time.Minute
+)
+
+// txnID is the transactional id of a worker; empty without transactions.
+func (a *App) txnID(worker int) string {
+	if !a.cfg.transactional() {
+		return ""
+	}
+	return fmt.Sprintf("%s-%s-%d", a.cfg.ApplicationID, a.process, worker)
+}
