@@ -281,7 +281,7 @@ func (r *rows[V]) flush(e *cacheEntry[V]) (err error) {
 		err = r.write(row, u.New, e.ts)
 	} else {
 		c.remove(e)
-		err = r.remove(row)
+		err = r.remove(row, true)
 	}
 	if err != nil || c.listener == nil {
 		return err

@@ -151,7 +151,7 @@ func (r *rows[V]) delete(row []byte) error {
 		return r.fault
 	}
 	if r.cache == nil {
-		return r.remove(row)
+		return r.remove(row, true)
 	}
 	r.clear(r.update(row))
 	return r.evict()
@@ -171,7 +171,7 @@ func (r *rows[V]) write(row []byte, v V, ts int64) (err error) {
 
 // writeRaw writes an encoded value below the cache, and to the changelog.
 func (r *rows[V]) writeRaw(row, value []byte) error {
-	ok, err := r.admit(row)
+	ok, err := r.admit(row, true)
 	if err != nil {
 		return err
 	}
@@ -195,8 +195,9 @@ func (r *rows[V]) writeRaw(row, value []byte) error {
 }
 
 // remove deletes a row below the cache, and in the changelog.
-func (r *rows[V]) remove(row []byte) error {
-	ok, err := r.admit(row)
+// counted says whether a row that has expired is counted as dropped.
+func (r *rows[V]) remove(row []byte, counted bool) error {
+	ok, err := r.admit(row, counted)
 	if err != nil {
 		return err
 	}
@@ -216,11 +217,18 @@ func (r *rows[V]) remove(row []byte) error {
 	return r.log(row, nil, r.record().Timestamp)
 }
 
-func (r *rows[V]) admit(row []byte) (bool, error) {
+func (r *rows[V]) admit(row []byte, counted bool) (bool, error) {
 	if r.seg == nil {
 		return true, nil
 	}
-	return r.seg.admit(r.p, r.env.Dropped, row)
+	dropped := r.env.Dropped
+	if !counted {
+		if r.seg.strict {
+			return true, nil // an in-memory store of Kafka's takes no note of the time either
+		}
+		dropped = nil
+	}
+	return r.seg.admit(r.p, dropped, row)
 }
 
 // log sends a record to the changelog. A value that is there but empty must not

@@ -85,13 +85,17 @@ func (s *SessionStore[K, V]) Put(k K, start, end int64, v V) error {
 	return s.put(row, v, -1)
 }
 
-// Delete removes the session of k from start to end.
+// Delete removes the session of k from start to end. One that has expired is not
+// there any more, which is not counted.
 func (s *SessionStore[K, V]) Delete(k K, start, end int64) error {
 	row, err := s.at(k, end, uint64(start))
 	if err != nil {
 		return err
 	}
 	s.saw(end)
+	if s.cache == nil {
+		return s.remove(row, false)
+	}
 	return s.delete(row)
 }
 

@@ -3,10 +3,12 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/thalweg/thalweg/internal/null"
 	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/state"
 )
 
 // Builder puts a topology together node by node. Package dsl, which most
@@ -211,15 +213,12 @@ func (b *Builder) AddStore(h Declared) *Store {
 	return s
 }
 
-// sameHandle reports whether two handles are the same declaration. Handles
-// that cannot be compared are taken to be different.
-func sameHandle(a, b Declared) (same bool) {
-	defer func() {
-		if recover() != nil {
-			same = false
-		}
-	}()
-	return a == b
+// sameHandle reports whether two handles declare the same store: they have the
+// same types and the same specification.
+func sameHandle(a, b Declared) bool {
+	x, ok := a.(state.Declared)
+	y, also := b.(state.Declared)
+	return ok && also && reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.DeepEqual(x.Spec(), y.Spec())
 }
 
 // Store returns a declared store, or nil.
