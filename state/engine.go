@@ -44,7 +44,7 @@ type Options struct {
 // DefaultMemory is the memory of an engine whose Options do not say.
 const DefaultMemory = 64 << 20
 
-// Reader reads an ordered space of byte keys.
+// Reader reads an ordered space of byte keys. Keys are not empty.
 type Reader interface {
 	// Get appends the value of key to dst[:0] and returns it, and whether there
 	// is one.
