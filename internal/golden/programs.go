@@ -64,6 +64,12 @@ func programs() map[string]func(*plan) {
 		"papi-global-store":                            globalStore,
 		"papi-dsl-mixed-store-shared":                  mixedStoreShared,
 		"papi-supplier-stores":                         supplierStores,
+		"table-filter-downstream-agg":                  tableFilterDownstreamAggregate,
+		"table-groupby-aggregate":                      tableGroupByAggregate,
+		"table-groupby-null-selector":                  tableGroupByNullSelector,
+		"table-groupby-count-sum-cached-manual":        tableGroupByCountSum,
+		"table-table-left-downstream-agg":              tableLeftDownstreamAggregate,
+		"stream-globaltable":                           streamGlobalTable,
 	}
 }
 

@@ -2,6 +2,7 @@ package golden
 
 import (
 	"github.com/thalweg/thalweg/dsl"
+	"strings"
 )
 
 func tableSourceFilter(p *plan) {
@@ -51,4 +52,48 @@ func tableVersionedSource(p *plan) {
 	tab.ToStream().To(texts("raw"))
 	tab.Filter(endsEven).ToStream().To(texts("even"))
 	tab.MapValues(suffix("!"), dsl.Stored("m"), dsl.Uncached()).ToStream().To(texts("mapped"))
+}
+
+func tableFilterDownstreamAggregate(p *plan) {
+	p.b.Table(longs("tab"), "tab", dsl.Uncached()).
+		Filter(func(_ text, v long) bool { return v != nil && *v >= 50 }).
+		GroupBy(func(_ text, v long) (text, long) { return new("all"), v }).
+		Count("n", dsl.Uncached()).
+		ToStream().To(counts("n"))
+}
+
+func byFirst(k, v text) (text, text) { return first(k, v), v }
+
+func tableGroupByAggregate(p *plan) {
+	p.b.Table(texts("tab"), "tab").
+		GroupBy(byFirst).
+		Aggregate("agg", empty, appendTo, subtract, dsl.Uncached()).
+		ToStream().To(texts("out"))
+}
+
+func tableGroupByNullSelector(p *plan) {
+	p.b.Table(texts("tab"), "tab", dsl.Uncached()).
+		GroupBy(func(k, v text) (text, text) {
+			switch {
+			case strings.HasPrefix(*v, "n"):
+				return nil, v
+			case strings.HasPrefix(*v, "m"):
+				return first(k, v), nil
+			}
+			return first(k, v), v
+		}).
+		Reduce("red", reduce, unreduce, dsl.Uncached()).
+		ToStream().To(texts("out"))
+}
+
+func tableGroupByCountSum(p *plan) {
+	byParity := p.b.Table(longs("tab"), "tab").
+		GroupBy(func(_ text, v long) (text, long) {
+			if *v%2 == 0 {
+				return new("even"), v
+			}
+			return new("odd"), v
+		})
+	byParity.Count("cnt").ToStream().To(counts("cnt"))
+	byParity.Aggregate("sum", zero, add, sub).ToStream().To(longs("sum"))
 }

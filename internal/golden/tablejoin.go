@@ -58,3 +58,24 @@ func tableThreeWay(p *plan) {
 		OuterJoin(z, outerJoin, dsl.Stored("xyz")).
 		ToStream().To(texts("out"))
 }
+
+func tableLeftDownstreamAggregate(p *plan) {
+	l, r := p.lr(dsl.Uncached())
+	j := l.LeftJoin(r, leftJoin, dsl.Stored("j"), dsl.Uncached())
+	j.Filter(func(_, v text) bool { return v != nil && !strings.Contains(*v, "9") }).
+		GroupBy(func(_, v text) (text, text) {
+			if strings.HasSuffix(show(v), ",null]") {
+				return new("without"), v
+			}
+			return new("with"), v
+		}).
+		Count("c", dsl.Uncached()).
+		ToStream().To(counts("c"))
+	j.ToStream().To(texts("out"))
+}
+
+func streamGlobalTable(p *plan) {
+	g, s := p.b.GlobalTable(texts("g"), "g-store"), p.b.Stream(texts("s"))
+	s.JoinGlobal(g, first, join).To(texts("inner"))
+	s.LeftJoinGlobalWithKey(g, func(k, _ text) text { return k }, withKey).To(texts("left"))
+}
