@@ -41,6 +41,7 @@ type Config struct {
 type Node struct {
 	cfg   Config
 	image atomic.Pointer[Image]
+	term  atomic.Uint64
 
 	updates chan *update
 	stop    chan struct{}
@@ -119,6 +120,9 @@ func Open(cfg Config) (*Node, error) {
 
 // Image returns the newest image.
 func (n *Node) Image() *Image { return n.image.Load() }
+
+// Term returns the Raft term, which grows with each election.
+func (n *Node) Term() uint64 { return n.term.Load() }
 
 // Update changes the metadata: fn is given the newest image and returns the
 // records of the change, or an error, which Update returns. No records means
@@ -224,6 +228,9 @@ func (n *Node) process() error {
 		rd := n.raw.Ready()
 		if err := n.storage.save(rd.Entries, rd.HardState); err != nil {
 			return err
+		}
+		if rd.HardState != nil {
+			n.term.Store(rd.HardState.GetTerm())
 		}
 		for _, e := range rd.CommittedEntries {
 			if err := n.apply(e); err != nil {
