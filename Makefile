@@ -63,7 +63,7 @@ interop: setup ## other clients against the broker: kcat, and Kafka's own tools 
 	@FLAGS="$(FLAGS)" build/each interop
 
 kafka: setup ## the weather pipeline on a real Apache Kafka (needs Java 17 and the network)
-	@FLAGS="$(FLAGS)" build/each kafka
+	@FLAGS="$(FLAGS)" build/kafka with build/each kafka
 
 ##@ This machine
 .PHONY: doctor setup setup-go help

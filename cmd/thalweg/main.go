@@ -40,11 +40,13 @@ type cli struct {
 	Output  string        `short:"o" enum:"text,json" default:"text" help:"Form of the output: text or json."`
 	Timeout time.Duration `default:"10s" help:"How long to wait for a broker's answer."`
 
+	Broker  brokerCmd  `cmd:"" help:"Run the bundled broker."`
 	Topic   topicCmd   `cmd:"" help:"Create, list, describe, delete topics."`
 	Produce produceCmd `cmd:"" help:"Write records from standard input or a file to a topic."`
 	Consume consumeCmd `cmd:"" help:"Print the records of a topic."`
 	Group   groupCmd   `cmd:"" help:"List, describe, delete consumer groups."`
 
+	New     newCmd     `cmd:"" help:"Create a working project with a test."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine has and what to type for what is missing."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,50 @@
+// Weather turns the hourly observations of airports into daily summaries: as one live demonstration, or as separate
+// producers, workers and watchers around any Kafka-protocol broker.
+//
+//	weather demo                        everything in one process, with a broker of its own
+//	weather produce -speed 60s          the real year into raw_weather_topic; -stations 1000 makes a fleet
+//	weather run -state ./state-1        a worker; start more, each with a state directory of its own
+//	weather watch                       the results as they come; -once prints where they are and ends
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type cli struct {
+	Demo    demoCmd    `cmd:"" help:"The whole thing in one process, live."`
+	Produce produceCmd `cmd:"" help:"Replay a year into the raw topic."`
+	Run     runCmd     `cmd:"" help:"Run the pipeline as one worker process of possibly many."`
+	Watch   watchCmd   `cmd:"" help:"Show the results as they come."`
+}
+
+// brokers is the flag that the commands of separate processes share.
+type brokers struct {
+	Brokers []string `short:"b" env:"THALWEG_BROKERS" default:"localhost:9092" sep:"," placeholder:"HOST:PORT,..." help:"Brokers to start from."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	k := kong.Parse(&c, kong.Name("weather"),
+		kong.Description("Hourly observations of airports become daily summaries."),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil))))
+	if err := k.Run(); err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			fmt.Fprintln(os.Stderr, "weather: interrupted; the same command resumes")
+			os.Exit(130)
+		}
+		fmt.Fprintln(os.Stderr, "weather:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/thalweg/thalweg/examples/weather/board"
+	"github.com/thalweg/thalweg/examples/weather/pipeline"
+	"github.com/thalweg/thalweg/internal/engine"
+	"github.com/thalweg/thalweg/runtime"
+	"github.com/thalweg/thalweg/state"
+)
+
+type produceCmd struct {
+	brokers
+	Stations   int           `help:"Make a fleet of this many stations from the real curves; 0 is the three real stations."`
+	Speed      time.Duration `default:"15s" help:"In which the year passes; 0 is as fast as it goes."`
+	Partitions int32         `default:"4" help:"Partitions of the topics, where they do not exist yet."`
+}
+
+func (c *produceCmd) Run(ctx context.Context) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if err := createTopics(ctx, cl, c.Partitions); err != nil {
+		return err
+	}
+	r, err := newReplay(c.Stations, c.Speed)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := r.resume(ctx, c.Brokers, os.Stdout); err != nil {
+		return err
+	}
+	if err := r.run(ctx, c.Brokers); err != nil {
+		return err
+	}
+	fmt.Printf("%s rows in %s, %.1f s\n", thousands(r.sent.Load()), pipeline.Raw.Name, time.Since(began).Seconds())
+	return nil
+}
+
+type runCmd struct {
+	brokers
+	State   string `default:".weather-state" help:"Directory of the local state. Each process has its own."`
+	Workers int    `help:"Workers in this process; 0 is one for each processor."`
+}
+
+func (c *runCmd) Run(ctx context.Context, log *slog.Logger) error {
+	app, err := newApp(c.Brokers, engine.Dir(c.State), c.Workers, log)
+	if err != nil {
+		return err
+	}
+	return app.Run(ctx)
+}
+
+// newApp makes the application that runs the pipeline, exactly once.
+func newApp(brokers []string, backend state.Backend, workers int, log *slog.Logger) (*runtime.App, error) {
+	topo, err := pipeline.Topology()
+	if err != nil {
+		return nil, err
+	}
+	return runtime.New(topo, runtime.Config{
+		ApplicationID: application,
+		Brokers:       brokers,
+		State:         backend,
+		Workers:       workers,
+		Logger:        log,
+	})
+}
+
+type watchCmd struct {
+	brokers
+	Once bool `help:"Wait until every row that is there now is processed, print the summary and the hash, and end."`
+}
+
+func (c *watchCmd) Run(ctx context.Context) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	follower, err := board.Follow(ctx, c.Brokers)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	b := board.New()
+	if c.Once {
+		return once(ctx, adm, follower, b)
+	}
+	show := newDisplay(os.Stdout)
+	err = watch(ctx, adm, follower, b, show, progress{Engine: "of the workers"}, nil)
+	if ctx.Err() != nil {
+		err = nil // the user has seen enough
+	}
+	return errors.Join(err, show.close())
+}
+
+// once waits for the workers to commit what the raw topic holds now, and prints what came of it.
+func once(ctx context.Context, adm *kadm.Client, follower *board.Follower, b *board.Board) error {
+	began := time.Now()
+	if err := waitCommitted(ctx, adm, 100*time.Millisecond); err != nil {
+		return err
+	}
+	if err := follower.CatchUp(ctx, b); err != nil {
+		return err
+	}
+	outcomeOf(b, "of the workers", time.Since(began)).print(os.Stdout)
+	return nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/thalweg/thalweg/broker"
+	"github.com/thalweg/thalweg/examples/weather/expected"
+)
+
+// TestMain makes this binary the weather command where a test starts it as one.
+func TestMain(m *testing.M) {
+	if os.Getenv("WEATHER_COMMAND") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// process is a running weather command. Its output is shown when the test fails.
+type process struct {
+	cmd *exec.Cmd
+	out bytes.Buffer
+}
+
+// start runs a weather command as a process of its own, against brokers.
+func start(t *testing.T, brokers []string, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	p := &process{cmd: exec.Command(self, args...)}
+	p.cmd.Env = append(os.Environ(), "WEATHER_COMMAND=1", "THALWEG_BROKERS="+strings.Join(brokers, ","))
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			p.cmd.Process.Kill()
+			p.cmd.Wait()
+		}
+		if t.Failed() {
+			t.Logf("weather %s:\n%s", strings.Join(args, " "), p.out.String())
+		}
+	})
+	return p
+}
+
+// wait waits for the end of a command that must succeed, and gives its output.
+func (p *process) wait(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, p.cmd.Wait(), p.out.String())
+	return p.out.String()
+}
+
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	p.wait(t)
+}
+
+// embedded starts a broker in memory.
+func embedded(t *testing.T) []string {
+	t.Helper()
+	cluster, err := broker.StartEmbedded(context.Background(), broker.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cluster.Close()) })
+	return cluster.Addrs()
+}
+
+// summary is what watch --once prints for the real year.
+func summary(t *testing.T) string {
+	t.Helper()
+	want, err := expected.Year()
+	require.NoError(t, err)
+	return fmt.Sprintf("rows=%d invalid=6 (impossible wind 1, no temperature 1, no wind 4) windows=%d\nengine=of the workers\nsha256(processed)=%s\n",
+		want.Rows, want.Windows, want.Hash)
+}
+
+// Two workers share the partitions; one leaves in the middle. What comes out is what the year amounts to.
+func TestProcesses(t *testing.T) {
+	brokers, dir := embedded(t), t.TempDir()
+	producer := start(t, brokers, "produce", "--speed", "2s")
+	first := start(t, brokers, "run", "--state", filepath.Join(dir, "1"))
+	second := start(t, brokers, "run", "--state", filepath.Join(dir, "2"), "--workers", "2")
+	require.Contains(t, producer.wait(t), "26,115 rows in raw_weather_topic")
+	second.stop(t)
+	require.Equal(t, summary(t), start(t, brokers, "watch", "--once").wait(t))
+	first.stop(t)
+
+	again := start(t, brokers, "produce").wait(t)
+	require.Contains(t, again, "resumed at the end of the year: all 26,115 rows were there")
+}
+
+// A demo that is interrupted at any moment is resumed by the next, and ends where an undisturbed one ends.
+func TestDemoResumes(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, nil, "demo", "--dir", dir, "--speed", "3s")
+	require.Eventually(t, func() bool { return directoryHolds(t, dir, "broker", "raw_weather_topic-0") }, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, first.cmd.Process.Kill())
+	_ = first.cmd.Wait()
+
+	out := start(t, nil, "demo", "--dir", dir, "--speed", "1s").wait(t)
+	want, err := expected.Year()
+	require.NoError(t, err)
+	require.Contains(t, out, "\nrows=26115 invalid=6 (impossible wind 1, no temperature 1, no wind 4) windows=1092\n")
+	require.True(t, strings.HasSuffix(out, "sha256(processed)="+want.Hash+"\n"), out)
+
+	again := start(t, nil, "demo", "--dir", dir).wait(t)
+	require.Contains(t, again, "resumed at the end of the year")
+	require.True(t, strings.HasSuffix(again, "sha256(processed)="+want.Hash+"\n"), again)
+}
+
+// directoryHolds reports whether a partition's directory has a log with something in it.
+func directoryHolds(t *testing.T, parts ...string) bool {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(append(parts, "*.log")...))
+	require.NoError(t, err)
+	for _, l := range logs {
+		f, err := os.Open(l)
+		require.NoError(t, err)
+		n, err := f.Seek(0, io.SeekEnd)
+		f.Close()
+		require.NoError(t, err)
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/thalweg/thalweg/examples/weather/pipeline"
+)
+
+// application is the pipeline's name: its consumer group, and the prefix of its internal topics.
+const application = "weather"
+
+// createTopics makes the four topics where they do not exist yet. Raw and airports have the same number of partitions,
+// because they are joined.
+func createTopics(ctx context.Context, cl *kgo.Client, partitions int32) error {
+	compact := map[string]*string{"cleanup.policy": new("compact")}
+	adm := kadm.NewClient(cl)
+	for _, t := range []struct {
+		name    string
+		configs map[string]*string
+	}{
+		{pipeline.Raw.Name, nil},
+		{pipeline.Airports.Name, compact},
+		{pipeline.Processed.Name, nil},
+		{pipeline.Invalid.Name, nil},
+	} {
+		r, err := adm.CreateTopic(ctx, partitions, -1, t.configs, t.name)
+		if err = errors.Join(err, r.Err); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// committed is how far the application is: rows whose results are committed, of the rows in the raw topic. Outputs and
+// offsets are committed together, so the results of that many rows can be read.
+type committed struct{ rows, total int64 }
+
+func (c committed) all() bool { return c.rows == c.total }
+
+func readCommitted(ctx context.Context, adm *kadm.Client) (c committed, err error) {
+	ends, err := adm.ListEndOffsets(ctx, pipeline.Raw.Name)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return c, fmt.Errorf("end of %s: %w", pipeline.Raw.Name, err)
+	}
+	offsets, err := adm.FetchOffsetsForTopics(ctx, application, pipeline.Raw.Name)
+	if err == nil {
+		err = offsets.Error()
+	}
+	if err != nil {
+		return c, fmt.Errorf("offsets of %s: %w", application, err)
+	}
+	ends.Each(func(o kadm.ListedOffset) { c.total += o.Offset })
+	offsets.Each(func(o kadm.OffsetResponse) { c.rows += max(o.At, 0) })
+	return c, nil
+}
+
+// waitCommitted returns when the application has committed all that the raw topic holds; every is how often it looks.
+func waitCommitted(ctx context.Context, adm *kadm.Client, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		c, err := readCommitted(ctx, adm)
+		if err != nil {
+			return err
+		}
+		if c.total > 0 && c.all() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
