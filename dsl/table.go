@@ -29,6 +29,8 @@ type tableNode[K, V any] struct {
 	store string // "" as long as it has none
 	// handle is the store's, if it is a key-value store.
 	handle *state.TimestampedHandle[K, V]
+	// window is the handle of a window or session store.
+	window any
 	// getter reads the table's current values in a task, from its store or
 	// from those that it is computed of. It is called while wiring.
 	getter func(w *topology.Wiring) getter[K, V]
@@ -173,12 +175,7 @@ func newStored[K, V any](w *topology.Wiring, id int, n *tableNode[K, V], open fu
 			if n.sendOld {
 				ch.Old, ch.HasOld = u.Old, u.HasOld
 			}
-			f := c.Frame()
-			nk, nv := f.NullKey, f.NullValue
-			f.NullKey, f.NullValue = false, false
-			err := forwardChange(c, next, k, ch, u.Timestamp)
-			f.NullKey, f.NullValue = nk, nv
-			return err
+			return forwardFlushed(c, next, k, ch, u.Timestamp)
 		})
 	}
 	return s

@@ -1,0 +1,47 @@
+package dsl
+
+import (
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/windowing"
+)
+
+// closer remembers up to which time closed windows were emitted. The time
+// travels with the committed offsets, so that no window is emitted again by a
+// task that takes over. (KIP-825)
+type closer struct {
+	key  string // in the metadata of the offsets
+	last int64  // -1: nothing was emitted yet
+	next int64  // wall-clock time of the next search
+	read bool
+}
+
+func newCloser[K, A any, KW windowing.KeyOf[K]](_ *topology.Wiring, t *windowTable[K, A, KW]) *closer {
+	if !t.shape.final {
+		return nil
+	}
+	return &closer{key: t.n.store, last: -1}
+}
+
+// due reports whether to look for windows that closed by the given time: the
+// time has moved, and the wall clock allows it.
+func (e *closer) due(c *processor.Context, closed int64) bool {
+	if !e.read {
+		e.read = true
+		if at, ok := c.Metadata(e.key); ok {
+			e.last = at
+		}
+	}
+	now := c.WallClock()
+	if now < e.next {
+		return false
+	}
+	e.next = now + c.EmitInterval()
+	return e.last < 0 || e.last < closed
+}
+
+// done notes that everything closed by then was emitted.
+func (e *closer) done(c *processor.Context, closed int64) {
+	e.last = closed
+	c.SetMetadata(e.key, closed)
+}
