@@ -70,6 +70,16 @@ func programs() map[string]func(*plan) {
 		"table-groupby-count-sum-cached-manual":        tableGroupByCountSum,
 		"table-table-left-downstream-agg":              tableLeftDownstreamAggregate,
 		"stream-globaltable":                           streamGlobalTable,
+		"window-tumbling-count-nograce":                tumblingCountNoGrace,
+		"window-tumbling-aggregate-grace":              tumblingAggregateGrace,
+		"window-hopping-count":                         hoppingCount,
+		"window-hopping-reduce-cached-manual":          hoppingReduceCached,
+		"window-tumbling-inmemory":                     tumblingInMemory,
+		"window-tumbling-null-agg":                     tumblingNullAggregate,
+		"window-tumbling-emit-final":                   tumblingEmitFinal,
+		"window-hopping-emit-final":                    hoppingEmitFinal,
+		"window-table-join":                            windowTableJoin,
+		"time-custom-extractor":                        timeCustomExtractor,
 	}
 }
 

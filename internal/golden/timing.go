@@ -2,7 +2,11 @@ package golden
 
 import (
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/windowing"
+	"strconv"
+	"strings"
 )
 
 func timeFailOnInvalid(p *plan) {
@@ -30,4 +34,26 @@ func timeSkip(p *plan) {
 func taskIdle(p *plan) {
 	s, t := p.b.Stream(texts("s")), p.b.Table(texts("t"), "t", dsl.Uncached())
 	s.JoinTable(t, join).To(texts("out"))
+}
+
+// timeInValue reads "t<number>/..." .
+func timeInValue(r topology.RecordInfo[text, text]) (int64, error) {
+	if r.Value == nil || !strings.HasPrefix(*r.Value, "t") {
+		return r.Timestamp, nil
+	}
+	digits, _, ok := strings.Cut((*r.Value)[1:], "/")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil {
+		return r.Timestamp, nil
+	}
+	return n, nil
+}
+
+func timeCustomExtractor(p *plan) {
+	in := p.b.Stream(texts("in").WithTime(timeInValue).OnInvalidTime(topology.SkipInvalidTime))
+	in.MapValues(func(v text) text { return v }).To(texts("out"))
+	in.GroupByKey().
+		WindowedBy(windowing.Tumbling(ms(10))).
+		Count("c", dsl.Retention(day), dsl.Uncached()).
+		ToStream().To(timed("counts", 10, serde.Int64))
 }
