@@ -1,0 +1,157 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
+
+	"github.com/thalweg/thalweg/state/mem"
+	"github.com/thalweg/thalweg/topology"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a cluster to run applications against.
+type rig struct {
+	t      *testing.T
+	addrs  []string
+	client *kgo.Client // reads committed
+}
+
+// newRig starts a cluster with topics of the given numbers of partitions.
+func newRig(t *testing.T, topics map[string]int32) *rig {
+	t.Helper()
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	require.NoError(t, err)
+	t.Cleanup(fake.Close)
+	r := &rig{t: t, addrs: fake.ListenAddrs()}
+	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(t, err)
+	t.Cleanup(r.client.Close)
+	req := kmsg.NewPtrCreateTopicsRequest()
+	for name, n := range topics {
+		rt := kmsg.NewCreateTopicsRequestTopic()
+		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, n, 1
+		req.Topics = append(req.Topics, rt)
+	}
+	if len(topics) > 0 {
+		resp, err := req.RequestWith(t.Context(), r.client)
+		require.NoError(t, err)
+		for _, rt := range resp.Topics {
+			require.Zero(t, rt.ErrorCode)
+		}
+	}
+	return r
+}
+
+type kv struct{ key, value string }
+
+// produce writes records to a partition.
+func (r *rig) produce(topic string, partition int32, records ...kv) {
+	r.t.Helper()
+	var rs []*kgo.Record
+	for _, x := range records {
+		rs = append(rs, &kgo.Record{Topic: topic, Partition: partition, Key: []byte(x.key), Value: []byte(x.value)})
+	}
+	require.NoError(r.t, r.client.ProduceSync(r.t.Context(), rs...).FirstErr())
+}
+
+// committed reads a partition from its beginning until enough says so.
+func (r *rig) committed(topic string, partition int32, enough func([]*kgo.Record) bool) []*kgo.Record {
+	r.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(50*time.Millisecond),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))
+	require.NoError(r.t, err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
+	defer cancel()
+	var got []*kgo.Record
+	for !enough(got) {
+		f := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			r.t.Fatalf("%s partition %d: only %d records came", topic, partition, len(got))
+		}
+		f.EachRecord(func(rec *kgo.Record) { got = append(got, rec) })
+	}
+	return got
+}
+
+func count(n int) func([]*kgo.Record) bool {
+	return func(rs []*kgo.Record) bool { return len(rs) >= n }
+}
+
+// config is a configuration that suits tests.
+func (r *rig) config(id string) Config {
+	return Config{
+		ApplicationID: id, Brokers: r.addrs, State: mem.New(), Workers: 2, ReplicationFactor: 1,
+		CommitInterval: 20 * time.Millisecond, HeartbeatInterval: 100 * time.Millisecond, SessionTimeout: 6 * time.Second,
+		Logger: logger(r.t),
+	}
+}
+
+// logger logs to the test when THALWEG_LOG is set.
+func logger(t *testing.T) *slog.Logger {
+	if os.Getenv("THALWEG_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// process is an App running in the test.
+type process struct {
+	*App
+	cancel context.CancelFunc
+	done   chan error
+	once   sync.Once
+	err    error
+}
+
+// start runs an application until the test ends or stop or crash is called.
+func (r *rig) start(topo *topology.Topology, cfg Config) *process {
+	r.t.Helper()
+	app, err := New(topo, cfg)
+	require.NoError(r.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &process{App: app, cancel: cancel, done: make(chan error, 1)}
+	go func() { p.done <- app.Run(ctx) }()
+	r.t.Cleanup(func() { p.stop() })
+	return p
+}
+
+func (p *process) wait() error {
+	p.once.Do(func() { p.err = <-p.done })
+	return p.err
+}
+
+// stop ends the application in order.
+func (p *process) stop() error {
+	p.cancel()
+	return p.wait()
+}
+
+// crash ends the application as kill -9 does: without a commit, an abort or a
+// farewell.
+func (p *process) crash() {
+	p.crashed.Store(true)
+	p.cancel()
+	p.wait()
+}
+
+func words(n int) []kv {
+	var rs []kv
+	for i := range n {
+		rs = append(rs, kv{fmt.Sprint("k", i%7), fmt.Sprint("v", i)})
+	}
+	return rs
+}
