@@ -104,7 +104,6 @@ type windowShape struct {
 	end     func(start int64) int64
 	final   bool
 	noCache bool
-	indexed bool
 }
 
 // windowTable is a windowed table under construction.
