@@ -143,8 +143,8 @@ func aggregate[K, V, A any](g Grouped[K, V], op, store string, st step[K, V, A],
 	s := g.copartitioned(requireStore(b, op, store, g.s.p.Node()))
 	n := &tableNode[K, A]{ks: s.ks, vs: vs, srcs: s.srcs, grace: -1}
 	open := storeFor(b, n, storeName(store), so, -1)
-	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, op, s.p.Node()), Op: op, Stores: []string{n.store}}, func(w *topology.Wiring, id int, _ *topology.Port[K, Change[A]]) processor.Node[K, V] {
-		return &aggregateNode[K, V, A]{stored: newStored(w, id, n, open), step: st}
+	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, op, s.p.Node()), Op: op, Stores: []string{n.store}}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[A]]) processor.Node[K, V] {
+		return &aggregateNode[K, V, A]{stored: newStored(w, id, n, open, out), step: st}
 	}, s.p)
 	n.askOld = func(bool) bool { n.sendOld = true; return true }
 	return Table[K, A]{b, n}

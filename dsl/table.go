@@ -162,8 +162,8 @@ type stored[K, V any] struct {
 }
 
 // newStored completes a node while it is wired.
-func newStored[K, V any](w *topology.Wiring, id int, n *tableNode[K, V], open func(*topology.Wiring) tableStore[K, V]) stored[K, V] {
-	s := stored[K, V]{name: w.Name(id), sendOld: n.sendOld, isNull: null.Test(n.vs), next: n.p.Next(w)}
+func newStored[K, V any](w *topology.Wiring, id int, n *tableNode[K, V], open func(*topology.Wiring) tableStore[K, V], out *topology.Port[K, Change[V]]) stored[K, V] {
+	s := stored[K, V]{name: w.Name(id), sendOld: n.sendOld, isNull: null.Test(n.vs), next: out.Next(w)}
 	if open == nil {
 		return s
 	}

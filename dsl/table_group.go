@@ -185,8 +185,8 @@ func aggregateTable[K, V, A any](g GroupedTable[K, V], op, store string, st tabl
 	in := g.regroup(requireStore(b, op, store, g.p.Node()))
 	n := &tableNode[K, A]{ks: in.ks, vs: vs, srcs: []int{in.src}, grace: -1}
 	open := storeFor(b, n, storeName(store), so, -1)
-	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, op, in.src), Op: op, Stores: []string{n.store}}, func(w *topology.Wiring, id int, _ *topology.Port[K, Change[A]]) processor.Node[K, Change[V]] {
-		return &aggregateTableNode[K, V, A]{stored: newStored(w, id, n, open), step: st}
+	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, op, in.src), Op: op, Stores: []string{n.store}}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[A]]) processor.Node[K, Change[V]] {
+		return &aggregateTableNode[K, V, A]{stored: newStored(w, id, n, open, out), step: st}
 	}, in.p)
 	n.askOld = func(bool) bool { n.sendOld = true; return true }
 	return Table[K, A]{b, n}

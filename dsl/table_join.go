@@ -103,8 +103,8 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 	}, o.n.p)
 
 	var open func(*topology.Wiring) tableStore[K, VR]
-	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: "table-" + kind.String()}, func(w *topology.Wiring, id int, _ *topology.Port[K, Change[VR]]) processor.Node[K, Change[VR]] {
-		return &mergeTablesNode[K, VR]{newStored(w, id, n, open)}
+	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: "table-" + kind.String()}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[VR]]) processor.Node[K, Change[VR]] {
+		return &mergeTablesNode[K, VR]{newStored(w, id, n, open, out)}
 	}, left, right)
 	if s.as != "" {
 		open = storeFor(b, n, s.as, s, n.p.Node())

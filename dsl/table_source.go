@@ -45,8 +45,8 @@ func (b *Builder) table[K, V any](t topology.Topic[K, V], s *storing) Table[K, V
 func tableFrom[K, V any](b *Builder, name, op string, in *topology.Port[K, V], ks serde.Serde[K], vs serde.Serde[V], srcs []int, s *storing, fallback string) Table[K, V] {
 	n := &tableNode[K, V]{ks: ks, vs: vs, srcs: srcs, grace: -1}
 	var open func(*topology.Wiring) tableStore[K, V]
-	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: op}, func(w *topology.Wiring, id int, _ *topology.Port[K, Change[V]]) processor.Node[K, V] {
-		return &tableSourceNode[K, V]{newStored(w, id, n, open)}
+	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: op}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[V]]) processor.Node[K, V] {
+		return &tableSourceNode[K, V]{newStored(w, id, n, open, out)}
 	}, in)
 	id := n.p.Node()
 	n.materialise = func() {

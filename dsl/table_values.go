@@ -88,9 +88,9 @@ func deriveTable[K, V, VR any](t Table[K, V], op string, vs serde.Serde[VR], s *
 	flags := &derivedFlags{}
 	var open func(*topology.Wiring) tableStore[K, VR]
 	name := b.name(s.operator.name, op, parent.p.Node())
-	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: op}, func(w *topology.Wiring, id int, _ *topology.Port[K, Change[VR]]) processor.Node[K, Change[V]] {
+	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: op}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[VR]]) processor.Node[K, Change[V]] {
 		return &derivedNode[K, V, VR]{
-			stored: newStored(w, id, n, open), f: f, skip: flags.filter && n.sendOld && !parent.versioned,
+			stored: newStored(w, id, n, open, out), f: f, skip: flags.filter && n.sendOld && !parent.versioned,
 		}
 	}, parent.p)
 	if s.as != "" {
