@@ -78,6 +78,13 @@ type Context struct {
 	wall   punctuations
 	meta   map[string]int64
 	dirty  bool
+	times  []keptTime
+}
+
+// keptTime is a time that an operator keeps over restarts.
+type keptTime struct {
+	key string
+	at  *int64
 }
 
 // Scope is the node whose user code runs: it names the node in errors and
@@ -257,9 +264,44 @@ func (c *Context) SetMetadata(key string, v int64) {
 	}
 }
 
-// TakeMetadata returns all metadata, and whether it changed since the last
-// call. The map is the context's own. It is for the task.
+// KeepTime has *at, a time that an operator has observed, travel with the
+// task's offsets, so that what is late stays late when the task moves. It is
+// called once, before the first record. It is for nodes.
+func (c *Context) KeepTime(key string, at *int64) {
+	c.times = append(c.times, keptTime{"time:" + key, at})
+}
+
+// ResumeMetadata merges committed metadata, of which each partition may carry
+// a part, into the context's: the largest number counts. It is for the task.
+func (c *Context) ResumeMetadata(meta map[string]int64) {
+	for k, v := range meta {
+		if old, ok := c.meta[k]; ok && old >= v {
+			continue
+		}
+		if c.meta == nil {
+			c.meta = make(map[string]int64)
+		}
+		c.meta[k] = v
+	}
+	for _, t := range c.times {
+		if v, ok := c.meta[t.key]; ok {
+			*t.at = max(*t.at, v)
+		}
+	}
+}
+
+// TakeMetadata returns all metadata, and whether what SetMetadata set changed
+// since the last call. The map is the context's own. It is for the task.
 func (c *Context) TakeMetadata() (meta map[string]int64, changed bool) {
+	for _, t := range c.times {
+		if *t.at < 0 {
+			continue
+		}
+		if c.meta == nil {
+			c.meta = make(map[string]int64)
+		}
+		c.meta[t.key] = *t.at
+	}
 	changed, c.dirty = c.dirty, false
 	return c.meta, changed
 }

@@ -24,10 +24,7 @@ func (d *Driver) send(r processor.RawRecord) error {
 	}
 	r.Key, r.Value = d.bytes.copy(r.Key), d.bytes.copy(r.Value)
 	t.append(&r, d.keeps())
-	if err := d.hand(&r); err != nil {
-		return err
-	}
-	return d.deliver()
+	return d.hand(&r)
 }
 
 // hand gives a record to the tasks that read it. A global store has it at once.
@@ -69,13 +66,26 @@ func (d *Driver) run() error {
 	for progress := true; progress; {
 		progress = false
 		for _, u := range d.tasks {
-			if u.task.Buffered() && u.task.Ready(d.now) {
+			switch {
+			case u.task.Buffered() && u.task.Ready(d.now):
 				progress = true
 				if err := d.step(u); err != nil {
 					return err
 				}
+			case !u.task.Buffered() && u.task.NeedsCommit():
+				// Records were skipped before they became anything to process.
+				if d.cfg.manual {
+					break
+				}
+				progress = true
+				if err := d.commit(u); err != nil {
+					return err
+				}
 			}
 		}
+	}
+	if d.cfg.manual && !d.keeps() {
+		return d.deliver()
 	}
 	return nil
 }
@@ -102,19 +112,23 @@ func (d *Driver) step(u *unit) error {
 		}
 		return d.deliver()
 	}
-	if err := u.flush(); err != nil {
-		return err
-	}
-	if d.strikes() {
-		return d.crash(u)
-	}
-	if err := d.finish(u); err != nil {
+	if err := d.commit(u); err != nil {
 		return err
 	}
 	if d.strikes() {
 		return d.crash(u)
 	}
 	return nil
+}
+
+func (d *Driver) commit(u *unit) error {
+	if err := u.flush(); err != nil {
+		return err
+	}
+	if d.strikes() {
+		return d.crash(u)
+	}
+	return d.finish(u)
 }
 
 // maxRetries bounds how often a failure handler may choose Retry for a record

@@ -133,16 +133,11 @@ func (t *Task) Resume(topic string, offset int64, m Metadata) {
 	}
 	f := t.ctx.Frame()
 	f.StreamTime = max(f.StreamTime, m.PartitionTime)
-	for k, v := range m.Processor {
-		if old, ok := t.ctx.Metadata(k); !ok || v > old {
-			t.ctx.SetMetadata(k, v)
-		}
-	}
+	t.ctx.ResumeMetadata(m.Processor)
 }
 
 // Init initialises the nodes. The stores hold their restored content by then.
 func (t *Task) Init(now int64) error {
-	t.ctx.TakeMetadata() // what Resume set is committed already
 	t.ctx.Frame().WallClock = now
 	return t.wrap(t.wired.Init(t.ctx))
 }
