@@ -12,8 +12,9 @@ import (
 // shard is its only writer.
 type Journal interface {
 	// Append writes record batches, one or several end to end, and returns
-	// when they are committed (durable on all replicas that count). When it
-	// fails, the shard assumes nothing about what was written and replays.
+	// when they are committed (durable on all replicas that count). The bytes
+	// belong to the journal until it returns. When it fails, the shard assumes
+	// nothing about what was written and replays.
 	Append(ctx context.Context, batches []byte) error
 	// Load hands over all committed batches in order, from the start of the
 	// log. A batch is valid until fn returns.

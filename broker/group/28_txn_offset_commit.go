@@ -76,15 +76,15 @@ func (c *Coordinator) commitTxn(ctx context.Context, req *kmsg.TxnOffsetCommitRe
 	if err != nil {
 		return coord.Code(err)
 	}
-	if guard.err == nil && !guard.open {
+	if guard.err != nil {
+		return guard.err.Code
+	}
+	if !guard.open {
 		err := c.txns.AddPartition(ctx, req.TransactionalID, req.ProducerID, req.ProducerEpoch,
 			coord.OffsetsTopic, partition, req.Version < 5)
 		if err != nil {
 			return coord.Code(err)
 		}
-	}
-	if guard.err != nil {
-		return guard.err.Code
 	}
 	ec, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[int16]) {
 		s.Reply(p, code(w.commitTxn(m, s, req, guard)))
@@ -110,6 +110,9 @@ func (m *Machine) beginTxnCommit(pid int64, epoch int16) guard {
 		return guard{}
 	case epoch < p.epoch:
 		return guard{err: kerr.InvalidProducerEpoch}
+	case epoch > p.epoch && p.pending != nil:
+		// The markers of the older epoch come first; the log insists on it.
+		return guard{err: kerr.InvalidTxnState}
 	}
 	return guard{open: epoch == p.epoch && p.pending != nil, ended: p.ended}
 }
