@@ -230,7 +230,14 @@ func (l *Log) maybeRoll(size int64, first batch.View, last int64) error {
 	}
 	if s.size+size > int64(l.cfg.SegmentBytes) || old ||
 		last-s.base > math.MaxInt32 || s.idx.Load().full(l.cfg.IndexBytes) {
-		return l.roll(first.BaseOffset())
+		// A replica's first batch may lie behind the log end, where the
+		// leader has compacted; the segment begins at the log end all the
+		// same, so that recovery can tell a hole from a gap.
+		base := s.end
+		if last-base > math.MaxInt32 {
+			base = first.BaseOffset()
+		}
+		return l.roll(base)
 	}
 	return nil
 }

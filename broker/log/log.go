@@ -203,12 +203,14 @@ func (l *Log) closeClean() error {
 	if err := active.writeIndex(); err != nil {
 		return err
 	}
-	name := l.path(fileName(l.logEnd.Load(), snapshotSuffix))
-	if err := writeWhole(l.cfg.FS, name, l.prod.encode()); err != nil {
-		return err
-	}
-	if err := syncFile(l.cfg.FS, name); err != nil {
-		return err
+	if active.size > 0 { // else rolling wrote one, which must not be risked
+		name := l.path(fileName(l.logEnd.Load(), snapshotSuffix))
+		if err := writeWhole(l.cfg.FS, name, l.prod.encode()); err != nil {
+			return err
+		}
+		if err := syncFile(l.cfg.FS, name); err != nil {
+			return err
+		}
 	}
 	l.mu.Lock()
 	l.unsynced = append(l.unsynced, active)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -60,7 +61,7 @@ func (l *Log) open() error {
 		// What had not been deleted was lost.
 		return l.resetTo(ckpt.logStart)
 	}
-	if err := l.openEpochs(); err != nil {
+	if err := l.openEpochs(!clean); err != nil {
 		return err
 	}
 	l.prod.replicated(l.hw.Load())
@@ -84,7 +85,7 @@ func (l *Log) startEmpty(ckpt checkpoint) error {
 	for _, o := range []interface{ Store(int64) }{&l.logStart, &l.logEnd, &l.hw, &l.lso, &l.flushed} {
 		o.Store(base)
 	}
-	if err := l.openEpochs(); err != nil {
+	if err := l.openEpochs(false); err != nil {
 		return err
 	}
 	if err := l.cfg.FS.SyncDir(l.dir); err != nil {
@@ -136,27 +137,60 @@ func (l *Log) listFiles() error {
 	return nil
 }
 
-// openEpochs loads the epoch cache and cuts it to the log.
-func (l *Log) openEpochs() error {
+// openEpochs loads the epoch cache and cuts it to the log. One that cannot be
+// used, or may not cover what a crash left, is rebuilt from the batches.
+func (l *Log) openEpochs(crashed bool) error {
 	b, err := vfs.ReadFile(l.cfg.FS, l.path(epochFile), 64<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storage("read "+epochFile, err)
 	}
-	e, err := decodeEpochs(b)
-	if err != nil {
-		return &CorruptionError{File: l.path(epochFile), Err: err}
+	var e epochs
+	if err == nil {
+		e, err = decodeEpochs(b)
 	}
 	// An epoch that begins at the log end is kept: it was assigned by a
 	// leader that had not appended yet.
+	lost := err != nil
 	changed := e.truncateEnd(l.logEnd.Load() + 1)
+	if lost || crashed && (len(e) == 0 || e[0].Start > l.logStart.Load()) {
+		// A crash may undo a deletion, but not the cutting of the cache.
+		found, err := l.scanEpochs()
+		if err != nil {
+			return err
+		}
+		for _, x := range e {
+			if x.Epoch > found.latest() {
+				found.assign(x.Epoch, x.Start)
+			}
+		}
+		e, changed = found, len(found) > 0
+	}
 	if e.truncateStart(l.logStart.Load()) || changed {
 		return l.setEpochs(e)
 	}
 	l.epochs = e
 	return nil
+}
+
+// scanEpochs reads the leader epochs out of all batches.
+func (l *Log) scanEpochs() (epochs, error) {
+	var e epochs
+	for _, s := range l.segments {
+		c := s.scan(0, s.size)
+		for {
+			v, _, err := c.next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if v.LeaderEpoch() > e.latest() {
+				e.assign(v.LeaderEpoch(), v.BaseOffset())
+			}
+		}
+	}
+	return e, nil
 }
 
 // checkTopicID compares partition.metadata, or writes it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/thalweg/thalweg/internal/batch"
 )
@@ -35,14 +36,23 @@ func (l *Log) recover(ckpt checkpoint) (clean bool, err error) {
 		l.prod, err = l.producersAt(last.end, ckpt.highWatermark)
 		return true, err
 	}
+	// A segment that ends exactly at the recovery point may have been sealed
+	// after that flush: its records are synced, its indexes are not.
 	from := len(l.segments) - 1
-	for from > 0 && l.segments[from].base > ckpt.recovery {
+	for from > 0 && l.segments[from].base >= ckpt.recovery {
 		from--
 	}
 	if l.prod, err = l.producersAt(l.segments[from].base, ckpt.highWatermark); err != nil {
 		return false, err
 	}
 	for i := from; i < len(l.segments); i++ {
+		// The snapshot may be damaged. Once the segments before are deleted,
+		// it is all there is; the first one has been synced therefore.
+		if s := l.segments[i]; i > 0 {
+			if err := writeWhole(l.cfg.FS, s.sibling(snapshotSuffix), l.prod.encode()); err != nil {
+				return false, err
+			}
+		}
 		if err := l.scanSegment(i, ckpt); err != nil {
 			return false, err
 		}
@@ -139,10 +149,15 @@ func (l *Log) scanSegment(i int, ckpt checkpoint) error {
 		}
 		return l.cutTail(i, size, damage, ckpt)
 	}
-	if i+1 < len(l.segments) && s.end > l.segments[i+1].base {
-		return s.corrupt(size, fmt.Errorf("segment ends at offset %d, the next begins at %d", s.end, l.segments[i+1].base))
+	if i+1 == len(l.segments) || s.end == l.segments[i+1].base {
+		return nil
 	}
-	return nil
+	hole := &CorruptionError{File: s.name, Position: size,
+		Err: fmt.Errorf("segment ends at offset %d, the next begins at %d", s.end, l.segments[i+1].base)}
+	if s.end > l.segments[i+1].base {
+		return hole
+	}
+	return l.cutTail(i, size, hole, ckpt)
 }
 
 // checkStored is what must hold for a batch read back at the segment's end.
@@ -217,14 +232,15 @@ func (l *Log) intactAfter(i int, size int64) (bool, error) {
 	return false, nil
 }
 
-// dropSegments deletes the segments from the i-th on.
+// dropSegments deletes the segments from the i-th on, the last one first: a
+// crash in between must not leave a hole.
 func (l *Log) dropSegments(i int) error {
 	l.mu.Lock()
 	gone := l.segments[i:]
 	l.segments = l.segments[:i:i]
 	l.mu.Unlock()
 	var errs []error
-	for _, s := range gone {
+	for _, s := range slices.Backward(gone) {
 		errs = append(errs, s.remove())
 	}
 	return errors.Join(errs...)

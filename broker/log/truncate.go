@@ -3,6 +3,7 @@ package log
 import (
 	"errors"
 	"io"
+	"slices"
 )
 
 // DeleteRecords moves the log start to offset, at most to the high watermark,
@@ -30,14 +31,25 @@ func (l *Log) advanceStart(offset int64) error {
 	if offset <= l.logStart.Load() {
 		return nil
 	}
-	l.mu.Lock()
-	l.logStart.Store(offset)
 	n := 0
 	for n < len(l.segments)-1 && l.segments[n+1].base <= offset {
 		n++
 	}
+	if n > 0 {
+		// From now on that snapshot is all that is known of the producers
+		// who wrote the deleted records.
+		if err := syncFile(l.cfg.FS, l.segments[n].sibling(snapshotSuffix)); err != nil {
+			return err
+		}
+		if err := l.cfg.FS.SyncDir(l.dir); err != nil {
+			return storage("sync directory", err)
+		}
+	}
+	l.mu.Lock()
+	l.logStart.Store(offset)
 	gone := l.segments[:n]
 	l.segments = l.segments[n:]
+	l.unsynced = slices.DeleteFunc(slices.Clone(l.unsynced), func(s *segment) bool { return s.base < l.segments[0].base })
 	l.epochs.truncateStart(offset)
 	l.updateStable()
 	l.mu.Unlock()
@@ -93,11 +105,18 @@ func (l *Log) truncate(offset int64) error {
 	if err != nil {
 		return err
 	}
+	end, x, err := l.cutIndex(s, x, pos)
+	if err != nil {
+		return err
+	}
+	if end < l.logStart.Load() {
+		return l.resetTo(l.logStart.Load()) // the batch around the log start went
+	}
 	// The files are about to be less than the checkpoint says is synced.
 	l.mu.Lock()
 	l.cuts++
 	l.flushed.Store(min(l.flushed.Load(), s.base))
-	l.hw.Store(min(l.hw.Load(), offset))
+	l.hw.Store(min(l.hw.Load(), end))
 	l.mu.Unlock()
 	if err := l.saveCheckpoint(checkpoint{}); err != nil {
 		return err
@@ -112,9 +131,11 @@ func (l *Log) truncate(offset int64) error {
 	if err := f.Truncate(pos); err != nil {
 		return storage("truncate segment", err)
 	}
-	end, x, err := l.cutIndex(s, x, pos)
-	if err != nil {
-		return err
+	if err := f.Sync(); err != nil {
+		return storage("sync truncated segment", err)
+	}
+	if err := l.cfg.FS.SyncDir(l.dir); err != nil {
+		return storage("sync directory", err)
 	}
 	if err := l.removeSnapshots(end + 1); err != nil {
 		return err
@@ -125,7 +146,7 @@ func (l *Log) truncate(offset int64) error {
 		s.firstTS = -1
 	}
 	s.idx.Store(x)
-	l.unsynced = nil
+	l.unsynced = slices.DeleteFunc(slices.Clone(l.unsynced), func(u *segment) bool { return u.base >= s.base })
 	l.newNames = true
 	l.mu.Unlock()
 	prod, err := l.producersAt(end, l.hw.Load())
@@ -138,7 +159,6 @@ func (l *Log) truncate(offset int64) error {
 	defer l.mu.Unlock()
 	l.prod = prod
 	l.logEnd.Store(end)
-	l.hw.Store(min(l.hw.Load(), end))
 	l.prod.replicated(l.hw.Load())
 	l.updateStable()
 	return nil
