@@ -58,3 +58,18 @@ func upper(v text) text {
 	}
 	return new(strings.ToUpper(*v))
 }
+
+// tag wraps a value of one input of a cogroup.
+func tag(before, after string) func(_, v, sum text) text {
+	return func(_, v, sum text) text { return new(show(sum) + before + show(v) + after) }
+}
+
+func cogroupPlain(p *plan) {
+	a, b, c := p.b.Stream(texts("a")), p.b.Stream(texts("b")), p.b.Stream(texts("c"))
+	a.GroupByKey().
+		Cogroup(tag("a(", ")")).
+		And(b.GroupByKey(), tag("b(", ")")).
+		And(c.GroupBy(first), tag("c(", ")")).
+		Aggregate("cg", empty, dsl.Uncached()).
+		ToStream().To(texts("out"))
+}

@@ -80,6 +80,18 @@ func programs() map[string]func(*plan) {
 		"window-hopping-emit-final":                    hoppingEmitFinal,
 		"window-table-join":                            windowTableJoin,
 		"time-custom-extractor":                        timeCustomExtractor,
+		"window-sliding-count":                         slidingCount,
+		"window-sliding-aggregate":                     slidingAggregate,
+		"window-sliding-cached-manual":                 slidingReduceCached,
+		"cogroup-tumbling":                             cogroupTumbling,
+		"cogroup-session":                              cogroupSession,
+		"cogroup-sliding":                              cogroupSliding,
+		"cogroup-plain":                                cogroupPlain,
+		"session-count":                                sessionCount,
+		"session-aggregate":                            sessionAggregate,
+		"session-reduce-cached-manual":                 sessionReduceCached,
+		"session-inmemory-nograce":                     sessionInMemory,
+		"session-emit-final":                           sessionEmitFinal,
 	}
 }
 

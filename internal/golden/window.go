@@ -93,3 +93,51 @@ func windowTableJoin(p *plan) {
 		ToStream().SelectKey(func(w windowed, _ text) text { return winKey(w) }).
 		To(texts("out"))
 }
+
+func slidingCount(p *plan) {
+	p.grouped().
+		SlidingBy(windowing.SlidingOf(ms(10))).
+		Count("cnt", dsl.Retention(day), dsl.Uncached()).
+		ToStream().To(timed("out", 10, serde.Int64))
+}
+
+func slidingAggregate(p *plan) {
+	p.grouped().
+		SlidingBy(windowing.SlidingOf(ms(8)).WithGrace(ms(20))).
+		Aggregate("agg", empty, appendTo, dsl.Retention(day), dsl.Uncached()).
+		ToStream().To(timed("out", 8, textSerde))
+}
+
+func slidingReduceCached(p *plan) {
+	p.grouped().
+		SlidingBy(windowing.SlidingOf(ms(8)).WithGrace(ms(20))).
+		Reduce("red", reduce).
+		ToStream().To(timed("out", 8, textSerde))
+}
+
+func cogroupTumbling(p *plan) {
+	a, b := p.b.Stream(texts("a")), p.b.Stream(texts("b"))
+	a.GroupByKey().Cogroup(tag("A", "")).
+		And(b.GroupByKey(), tag("B", "")).
+		WindowedBy(windowing.Tumbling(ms(10)).WithGrace(ms(5))).
+		Aggregate("cgw", empty, dsl.Uncached()).
+		ToStream().To(timed("out", 10, textSerde))
+}
+
+func cogroupSession(p *plan) {
+	a, b := p.b.Stream(texts("a")), p.b.Stream(texts("b"))
+	a.GroupByKey().Cogroup(tag("A", "")).
+		And(b.GroupByKey(), tag("B", "")).
+		SessionBy(windowing.Sessions(ms(10)).WithGrace(ms(10))).
+		Aggregate("cgs", empty, merge, dsl.Uncached()).
+		ToStream().To(sessions("out", textSerde))
+}
+
+func cogroupSliding(p *plan) {
+	a, b := p.b.Stream(longs("a")), p.b.Stream(longs("b"))
+	a.GroupByKey().Cogroup(add).
+		And(b.GroupByKey(), sub).
+		SlidingBy(windowing.SlidingOf(ms(10)).WithGrace(ms(8))).
+		Aggregate("cgl", zero, dsl.Uncached()).
+		ToStream().To(timed("out", 10, longSerde))
+}
