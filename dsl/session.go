@@ -131,6 +131,7 @@ func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topo
 	n.name, n.st, n.sendOld = w.Name(id), t.h.In(w.Context), t.n.sendOld
 	n.isNull, n.next = null.Test(t.n.vs), p.Next(w)
 	n.quiet = t.final || n.st.Caching()
+	w.Context.KeepTime(n.name, &n.observed)
 	if t.final {
 		n.close = &closer{key: t.n.store, last: -1}
 	} else if n.st.Caching() {

@@ -71,10 +71,12 @@ func slidingWindows[K, V, A any, KW windowing.KeyOf[K]](t SlidingWindowed[K, V],
 
 func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable[K, A, KW], t SlidingWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
-		return &slidingWindowNode[K, V, A, KW]{
+		n := &slidingWindowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), diff: t.w.Difference.Milliseconds(), grace: t.w.Grace.Milliseconds(),
 			step: st, observed: -1, late: t.late, close: newCloser(w, wt),
 		}
+		w.Context.KeepTime(n.name, &n.observed)
+		return n
 	}, s.p)
 }
 

@@ -89,10 +89,12 @@ func timeWindows[K, V, A any, KW windowing.KeyOf[K]](t TimeWindowed[K, V], op, s
 func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable[K, A, KW], t TimeWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
 	in := nullsOf(s.ks, s.vs)
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
-		return &windowNode[K, V, A, KW]{
+		n := &windowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), w: t.w, grace: t.w.GraceMillis(), step: st,
 			hide: in.value == nil && !st.null, observed: -1, late: t.late, close: newCloser(w, wt),
 		}
+		w.Context.KeepTime(n.name, &n.observed)
+		return n
 	}, s.p)
 }
 
