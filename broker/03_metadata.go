@@ -100,7 +100,7 @@ func (b *Broker) autoCreate(ctx context.Context, name string, req *kmsg.Metadata
 	if b.cfg.NoAutoCreate || req.Version >= 4 && !req.AllowAutoTopicCreation {
 		return kerr.UnknownTopicOrPartition
 	}
-	return b.createTopic(ctx, newTopic{name: name, partitions: -1})
+	return b.createTopic(ctx, newTopic{name: name, partitions: -1, replicas: -1})
 }
 
 func metadataTopic(t *meta.Topic, req *kmsg.MetadataRequest) kmsg.MetadataResponseTopic {

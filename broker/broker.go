@@ -61,22 +61,13 @@ var ErrInUse = errors.New("broker: data directory is in use")
 //
 // Errors say what to do about a port or data directory that is in use, a
 // directory that cannot be written, and mistakes in cfg.
-func Start(ctx context.Context, cfg Config) (*Broker, error) {
+func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	fsys := vfs.FS(vfs.OS())
-	if cfg.DataDir == "" {
-		fsys = vfs.NewMem()
-	}
-	return start(ctx, cfg, fsys)
-}
-
-// start is Start on a given file system. cfg is valid.
-func start(ctx context.Context, cfg Config, fsys vfs.FS) (_ *Broker, err error) {
 	cfg = cfg.withDefaults()
 	b := &Broker{
-		cfg: cfg, log: cfg.Logger, fs: fsys,
+		cfg: cfg, log: cfg.Logger, fs: cfg.FS,
 		drain:    make(chan struct{}),
 		requests: semaphore.NewWeighted(cfg.Limits.RequestMemory),
 		fetches:  semaphore.NewWeighted(cfg.Limits.FetchMemory),
@@ -93,7 +84,12 @@ func start(ctx context.Context, cfg Config, fsys vfs.FS) (_ *Broker, err error) 
 	if err := b.listen(ctx); err != nil {
 		return nil, err
 	}
-	if cfg.DataDir != "" {
+	switch {
+	case b.fs != nil:
+	case cfg.DataDir == "":
+		b.fs = vfs.NewMem()
+	default:
+		b.fs = vfs.OS()
 		if b.lock, err = lockDir(cfg.DataDir); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/thalweg/thalweg/broker/log/vfs"
 	"github.com/thalweg/thalweg/broker/meta"
 )
 
@@ -58,6 +59,10 @@ type Config struct {
 	TopicDefaults map[string]string
 
 	Limits Limits
+
+	// FS, if set, takes the place of the operating system's files; nothing is
+	// locked then. It lets tests restart a broker in memory and inject faults.
+	FS vfs.FS
 
 	// Logger receives what an operator should know; nil means slog.Default.
 	Logger *slog.Logger
