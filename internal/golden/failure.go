@@ -55,3 +55,33 @@ func produceContinue(p *plan) {
 	in.MapValues(suffix(".")).To(topology.NewTopic("out", textSerde, noThrees))
 	in.GroupByKey().Count("cnt", dsl.Uncached()).ToStream().To(counts("c"))
 }
+
+// boom fails between two forwards.
+type boom struct{}
+
+func (boom) Process(_ *processor.Context, r processor.Record[text, text], out *processor.Out[text, text]) error {
+	v := show(r.Value)
+	r.Value = new("pre:" + v)
+	if err := out.Forward(r); err != nil {
+		return err
+	}
+	if strings.HasPrefix(v, "x") {
+		return errors.New("boom " + v)
+	}
+	r.Value, r.Timestamp = new("post:"+v), r.Timestamp+1
+	return out.Forward(r)
+}
+
+func processContinueDeadLetter(p *plan) {
+	p.b.Stream(texts("in")).
+		MapValues(suffix(".")).
+		Process("boom", func() boom { return boom{} }).
+		GroupByKey().
+		Reduce("red", func(a, b text) text {
+			if strings.Contains(show(b), "7") {
+				panic(errors.New("red " + show(b)))
+			}
+			return reduce(a, b)
+		}, dsl.Uncached()).
+		ToStream().To(texts("out"))
+}

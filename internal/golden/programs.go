@@ -92,6 +92,7 @@ func programs() map[string]func(*plan) {
 		"session-reduce-cached-manual":                 sessionReduceCached,
 		"session-inmemory-nograce":                     sessionInMemory,
 		"session-emit-final":                           sessionEmitFinal,
+		"error-processing-continue-dlq":                processContinueDeadLetter,
 	}
 }
 

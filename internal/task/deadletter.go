@@ -50,14 +50,18 @@ func (t *Task) deadLetter(f *processor.Failure) error {
 	if q := t.current; q != nil && q.topic == f.Topic && q.head.Offset == f.Offset {
 		key, value = q.head.Key, q.head.Value
 	}
+	cause := f.Err
+	if p, ok := cause.(*processor.PanicError); ok && p.Unwrap() != nil {
+		cause = p.Unwrap()
+	}
 	stack := string(f.Stack)
 	if stack == "" {
 		stack = f.Error()
 	}
 	h := append(make(processor.Headers, 0, len(f.Headers)+6), f.Headers...)
 	h = append(h,
-		processor.Header{Key: headerException, Value: fmt.Appendf(nil, "%T", f.Err)},
-		processor.Header{Key: headerMessage, Value: []byte(f.Err.Error())},
+		processor.Header{Key: headerException, Value: fmt.Appendf(nil, "%T", cause)},
+		processor.Header{Key: headerMessage, Value: []byte(cause.Error())},
 		processor.Header{Key: headerStackTrace, Value: []byte(stack)},
 		processor.Header{Key: headerTopic, Value: []byte(f.Topic)},
 		processor.Header{Key: headerPartition, Value: strconv.AppendInt(nil, int64(f.Partition), 10)},
