@@ -75,19 +75,17 @@ func nullsOf[K, V any](ks serde.Serde[K], vs serde.Serde[V]) nulls[K, V] {
 	return nulls[K, V]{null.Test(ks), null.Test(vs)}
 }
 
-// hidden reports whether the record at hand has a null that its type cannot
-// show to a function of key and value.
+// hidden reports whether the record at hand has a null value that its type
+// cannot show to a function of key and value. A null key is no reason to keep
+// a record from a function: the key is absent, and a function sees the zero
+// value, as for the records of a topic without keys.
 func (n *nulls[K, V]) hidden(f *processor.Frame) bool {
-	return f.NullKey && n.key == nil || f.NullValue && n.value == nil
+	return f.NullValue && n.value == nil
 }
 
 // dropHidden counts a record whose null cannot be shown.
 func (n *nulls[K, V]) dropHidden(c *processor.Context) error {
-	if c.Frame().NullKey && n.key == nil {
-		c.Drop(processor.DropNullKey)
-	} else {
-		c.Drop(processor.DropNullValue)
-	}
+	c.Drop(processor.DropNullValue)
 	return nil
 }
 

@@ -117,6 +117,8 @@ func joinable[K, V any](s Stream[K, V], op, topic string) Stream[K, V] {
 func checkGrace[K, V any](b *Builder, name string, t Table[K, V], grace time.Duration) {
 	if !t.n.versioned {
 		b.t.Fail("dsl: %q: JoinGrace needs a versioned table", name)
+	} else if t.n.history > 0 && grace > t.n.history {
+		b.t.Fail("dsl: %q: JoinGrace of %v is longer than the table's history, %v", name, grace, t.n.history)
 	}
 }
 

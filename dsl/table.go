@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/null"
 	"github.com/thalweg/thalweg/processor"
@@ -44,6 +45,7 @@ type tableNode[K, V any] struct {
 	sendOld bool
 
 	versioned bool
+	history   time.Duration // of its own versioned store
 	// grace is for how long, in milliseconds, a window of the table may change
 	// after its end; -1 for a table that is not windowed.
 	grace int64
