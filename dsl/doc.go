@@ -25,9 +25,11 @@
 // A key or value of a record may be null. Types with a null of their own
 // (pointers, []byte, and those whose serde says so) show it to every function,
 // which may return it as well. For other types the operators on values pass a
-// null through without calling the function, and operators that need the key or
-// value for something else (a new key, a group, a join) drop the record and
-// count it.
+// null value through without calling the function, and operators that need the
+// value for something else (a new key, a join) drop the record and count it. A
+// null key is shown to functions as the zero value, so that records without keys
+// can be filtered and given one; grouping and joining by the key itself drops
+// and counts them.
 //
 // # Names
 //
