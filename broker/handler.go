@@ -25,6 +25,9 @@ func (b *Broker) handle(ctx context.Context, spec *api.Spec, c *call, h api.Head
 	if handle == nil {
 		return nil, fmt.Errorf("%w: %s is not served", errProtocol, spec.Key.Name())
 	}
+	if err := spec.Check(h.Version, body); err != nil {
+		return nil, err
+	}
 	req := kmsg.RequestForKey(h.Key)
 	req.SetVersion(h.Version)
 	if err := req.ReadFrom(body); err != nil {

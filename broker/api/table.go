@@ -23,6 +23,8 @@ type Spec struct {
 	Flexible int16
 	// MaxFrame bounds the frame, in bytes, without its length prefix.
 	MaxFrame int32
+
+	schema schema
 }
 
 const never = 1<<15 - 1
@@ -103,6 +105,9 @@ var byKey = func() []*Spec {
 		s := &specs[i]
 		s.First = max(s.First, s.Min)
 		table[s.Key] = s
+	}
+	for _, s := range schemas {
+		table[s.key].schema = parseSchema(s.text)
 	}
 	return table
 }()
