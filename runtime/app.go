@@ -212,9 +212,11 @@ func (a *App) work(ctx context.Context) error {
 		a.workers = append(a.workers, newWorker(a, i))
 	}
 	m := &membership{app: a, fingerprint: a.topology.Fingerprint(), generation: -1, home: make(map[assign.Task]int)}
+	// A member joins again once its transaction is over, which takes at most
+	// the transaction timeout; so long the group waits for it.
 	member := group.New(group.Config{
 		Client: a.client, Group: a.cfg.ApplicationID, Instance: a.cfg.InstanceID,
-		Session: a.cfg.SessionTimeout, Heartbeat: a.cfg.HeartbeatInterval, Rebalance: rebalanceTimeout,
+		Session: a.cfg.SessionTimeout, Heartbeat: a.cfg.HeartbeatInterval, Rebalance: a.cfg.SessionTimeout + a.cfg.TransactionTimeout,
 		Topics: a.plan.sources, Place: a.plan.inputs, Handler: m, Logger: a.logger,
 	})
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -258,12 +260,7 @@ func (a *App) work(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-const (
-	// rebalanceTimeout is how long the group waits for a member that has yet to
-	// commit what it gives up.
-	rebalanceTimeout = time.Minute
-	leaveTimeout     = 5 * time.Second
-)
+const leaveTimeout = 5 * time.Second
 
 func (a *App) setDB(db *state.DB) {
 	a.dbMu.Lock()

@@ -53,11 +53,11 @@ func (w *worker) drive(step commit.Step) error {
 	ctx, cancel := context.WithTimeout(w.ctx, w.app.cfg.TransactionTimeout)
 	defer cancel()
 	for step != commit.Done {
-		if w.app.crashed.Load() {
-			return nil
-		}
 		if hook := w.app.hook; hook != nil {
 			hook(w.index, step)
+		}
+		if w.app.crashed.Load() {
+			return nil
 		}
 		var err error
 		switch step {

@@ -15,6 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
+	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/state/mem"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -31,7 +33,7 @@ type rig struct {
 // newRig starts a cluster with topics of the given numbers of partitions.
 func newRig(t *testing.T, topics map[string]int32) *rig {
 	t.Helper()
-	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(fake.Close)
 	r := &rig{t: t, addrs: fake.ListenAddrs()}
@@ -95,7 +97,7 @@ func count(n int) func([]*kgo.Record) bool {
 func (r *rig) config(id string) Config {
 	return Config{
 		ApplicationID: id, Brokers: r.addrs, State: mem.New(), Workers: 2, ReplicationFactor: 1,
-		CommitInterval: 20 * time.Millisecond, HeartbeatInterval: 100 * time.Millisecond, SessionTimeout: 6 * time.Second,
+		CommitInterval: 20 * time.Millisecond, HeartbeatInterval: 50 * time.Millisecond, SessionTimeout: time.Second, TransactionTimeout: 2 * time.Second,
 		Logger: logger(r.t),
 	}
 }
@@ -120,8 +122,18 @@ type process struct {
 // start runs an application until the test ends or stop or crash is called.
 func (r *rig) start(topo *topology.Topology, cfg Config) *process {
 	r.t.Helper()
+	return r.startHooked(topo, cfg, nil)
+}
+
+// startHooked is start with a hook before each step of a commit, and, as
+// commit.Done, between processing and commit.
+func (r *rig) startHooked(topo *topology.Topology, cfg Config, hook func(*App, int, commit.Step)) *process {
+	r.t.Helper()
 	app, err := New(topo, cfg)
 	require.NoError(r.t, err)
+	if hook != nil {
+		app.hook = func(worker int, step commit.Step) { hook(app, worker, step) }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{App: app, cancel: cancel, done: make(chan error, 1)}
 	go func() { p.done <- app.Run(ctx) }()
@@ -154,4 +166,23 @@ func words(n int) []kv {
 		rs = append(rs, kv{fmt.Sprint("k", i%7), fmt.Sprint("v", i)})
 	}
 	return rs
+}
+
+// disk is a backend whose engine outlives the processes that open it, as files
+// do.
+type disk struct {
+	once   sync.Once
+	engine state.Engine
+	err    error
+}
+
+type diskEngine struct{ state.Engine }
+
+func (diskEngine) Close() error { return nil }
+
+func (d *disk) Name() string { return "memory" }
+
+func (d *disk) Open(o state.Options) (state.Engine, error) {
+	d.once.Do(func() { d.engine, d.err = mem.New().Open(o) })
+	return diskEngine{d.engine}, d.err
 }

@@ -144,6 +144,12 @@ func (w *worker) turn() (busy bool, err error) {
 	if err := w.recover(err); err != nil {
 		return false, err
 	}
+	if hook := w.app.hook; hook != nil {
+		hook(w.index, commit.Done)
+	}
+	if w.app.crashed.Load() {
+		return false, nil
+	}
 	if w.due() {
 		err = w.commit()
 	}

@@ -1,0 +1,197 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/state/mem"
+)
+
+// chain checks what an exactly-once count promises: per key, each count is
+// larger than the one before, so none was taken back and counted again. It
+// returns the last ones.
+func chain(t *testing.T, rs []*kgo.Record) map[string]int64 {
+	t.Helper()
+	last := make(map[string]int64)
+	for _, r := range rs {
+		n := int64(binary.BigEndian.Uint64(r.Value))
+		require.Greater(t, n, last[string(r.Key)], "key %s at offset %d", r.Key, r.Offset)
+		last[string(r.Key)] = n
+	}
+	return last
+}
+
+// feed produces lines of random words in the background and returns the truth.
+func feed(r *rig, seed uint64, lines int, partitions int32) (want map[string]int64, wait func()) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	want = make(map[string]int64)
+	var all [][]kv
+	for range lines / 10 {
+		var rs []kv
+		for range 10 {
+			var line []string
+			for range 1 + rng.IntN(4) {
+				w := fmt.Sprint("w", rng.IntN(12))
+				line = append(line, w)
+				want[w]++
+			}
+			rs = append(rs, kv{"", strings.Join(line, " ")})
+		}
+		all = append(all, rs)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i, rs := range all {
+			r.produce("lines", int32(i)%partitions, rs...)
+			time.Sleep(time.Millisecond)
+		}
+	})
+	return want, wg.Wait
+}
+
+// killer crashes an application at a step that the seed chooses.
+func killer(rng *rand.Rand) (hook func(*App, int, commit.Step), killed chan commit.Step) {
+	killed = make(chan commit.Step, 1)
+	var mu sync.Mutex
+	left := 1 + rng.IntN(500)
+	return func(a *App, _ int, step commit.Step) {
+		mu.Lock()
+		defer mu.Unlock()
+		if left--; left == 0 {
+			a.crashed.Store(true)
+			killed <- step
+		}
+	}, killed
+}
+
+// TestCrash kills a counting application again and again, between any two steps
+// of its work, with its local state kept or gone. Exactly once, the counts are
+// the truth; at least once, they may only be higher.
+func TestCrash(t *testing.T) {
+	for _, g := range []Guarantee{ExactlyOnce, AtLeastOnce} {
+		for seed := range uint64(4) {
+			t.Run(fmt.Sprintf("%v/seed=%d", g, seed), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(seed, 2))
+				r := newRig(t, map[string]int32{"lines": 2, "counts": 1})
+				want, wait := feed(r, seed, 1500, 2)
+				backend := state.Backend(new(disk))
+				for range 6 {
+					if rng.IntN(3) == 0 {
+						backend = new(disk)
+					}
+					cfg := r.config("app")
+					cfg.Guarantee, cfg.State, cfg.InstanceID = g, backend, "one"
+					cfg.CommitInterval = 5 * time.Millisecond
+					cfg.SessionTimeout = 200 * time.Millisecond
+					hook, killed := killer(rng)
+					p := r.startHooked(wordCount(t), cfg, hook)
+					select {
+					case <-killed:
+						p.crash()
+					case err := <-p.done:
+						t.Fatalf("seed %d: %v", seed, err)
+					case <-time.After(10 * time.Second): // nothing more to do
+						require.NoError(t, p.stop())
+					}
+				}
+				wait()
+				cfg := r.config("app")
+				cfg.Guarantee, cfg.State, cfg.InstanceID = g, backend, "one"
+				cfg.CommitInterval = 5 * time.Millisecond
+				p := r.start(wordCount(t), cfg)
+				if g == ExactlyOnce {
+					got := r.committed("counts", 0, func(rs []*kgo.Record) bool { return maps.Equal(last(rs), want) })
+					require.Equal(t, want, chain(t, got))
+					// What there is on disk is what the outputs say.
+					require.NoError(t, p.stop())
+					require.Equal(t, want, stored(t, backend))
+				} else {
+					r.committed("counts", 0, func(rs []*kgo.Record) bool {
+						got := last(rs)
+						for w, n := range want {
+							if got[w] < n {
+								return false
+							}
+						}
+						return true
+					})
+					require.NoError(t, p.stop())
+				}
+			})
+		}
+	}
+}
+
+// stored reads all counts out of the engine.
+func stored(t *testing.T, b state.Backend) map[string]int64 {
+	t.Helper()
+	db, err := state.Open(b, state.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	parts, err := db.Partitions()
+	require.NoError(t, err)
+	got := make(map[string]int64)
+	for _, p := range parts {
+		view, ok, err := db.View(db.Engine(), p.Store, p.Partition)
+		require.NoError(t, err)
+		require.True(t, ok)
+		it := view.Scan(nil, nil, false)
+		for it.Next() {
+			v := it.Value() // timestamp | count
+			got[string(it.Key())] = int64(binary.BigEndian.Uint64(v[8:]))
+		}
+		require.NoError(t, it.Close())
+	}
+	return got
+}
+
+// TestTwoProcesses moves tasks between processes by joins, departures and
+// crashes while records flow.
+func TestTwoProcesses(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 3))
+			r := newRig(t, map[string]int32{"lines": 4, "counts": 1})
+			want, wait := feed(r, seed, 3000, 4)
+			start := func(hook func(*App, int, commit.Step)) *process {
+				cfg := r.config("app")
+				cfg.State = mem.New()
+				cfg.CommitInterval = 5 * time.Millisecond
+				cfg.SessionTimeout = 400 * time.Millisecond
+				return r.startHooked(wordCount(t), cfg, hook)
+			}
+			stays := start(nil)
+			for range 4 {
+				hook, killed := killer(rng)
+				other := start(hook)
+				select {
+				case <-killed:
+					other.crash()
+				case err := <-other.done:
+					t.Fatalf("seed %d: %v", seed, err)
+				case err := <-stays.done:
+					t.Fatalf("seed %d: the one that stays: %v", seed, err)
+				case <-time.After(2 * time.Second):
+					require.NoError(t, other.stop())
+				}
+			}
+			wait()
+			got := r.committed("counts", 0, func(rs []*kgo.Record) bool { return maps.Equal(last(rs), want) })
+			require.Equal(t, want, chain(t, got))
+			require.NoError(t, stays.stop())
+		})
+	}
+}
