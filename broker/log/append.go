@@ -246,6 +246,9 @@ func (l *Log) maybeRoll(size int64, first batch.View, last int64) error {
 // active segment stays and the next append tries again.
 func (l *Log) roll(base int64) error {
 	old := l.active()
+	if err := l.markDirty(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	old.idx.Load().addTime()
 	l.mu.Unlock()

@@ -117,6 +117,16 @@ func (l *Log) Checkpoint() error {
 	return l.saveCheckpoint(checkpoint{})
 }
 
+// markDirty revokes the mark of a clean closing. Its base and size no longer
+// match once something was appended, but they could again after a crash took
+// that away; so the mark must be gone before index files are written anew.
+func (l *Log) markDirty() error {
+	if !l.saved.clean {
+		return nil
+	}
+	return l.saveCheckpoint(checkpoint{})
+}
+
 // saveCheckpoint writes the current offsets; c brings what the caller adds.
 func (l *Log) saveCheckpoint(c checkpoint) error {
 	c.recovery = l.flushed.Load()

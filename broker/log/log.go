@@ -200,6 +200,13 @@ func (l *Log) Close() error {
 
 func (l *Log) closeClean() error {
 	active := l.active()
+	mark := checkpoint{clean: true, activeBase: active.base, activeSize: active.size}
+	if l.saved.clean && l.saved.activeBase == active.base && l.saved.activeSize == active.size {
+		return l.saveCheckpoint(mark) // nothing was appended
+	}
+	if err := l.markDirty(); err != nil {
+		return err
+	}
 	if err := active.writeIndex(); err != nil {
 		return err
 	}
@@ -219,7 +226,7 @@ func (l *Log) closeClean() error {
 	if err := l.flush.now(l); err != nil {
 		return err
 	}
-	return l.saveCheckpoint(checkpoint{clean: true, activeBase: active.base, activeSize: active.size})
+	return l.saveCheckpoint(mark)
 }
 
 // release gives up files and memory; writeMu is held.

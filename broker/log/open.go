@@ -61,7 +61,7 @@ func (l *Log) open() error {
 		// What had not been deleted was lost.
 		return l.resetTo(ckpt.logStart)
 	}
-	if err := l.openEpochs(!clean); err != nil {
+	if err := l.openEpochs(!clean || ckpt.incarnation != l.cfg.FS.Incarnation()); err != nil {
 		return err
 	}
 	l.prod.replicated(l.hw.Load())
@@ -152,7 +152,7 @@ func (l *Log) openEpochs(crashed bool) error {
 	// leader that had not appended yet.
 	lost := err != nil
 	changed := e.truncateEnd(l.logEnd.Load() + 1)
-	if lost || crashed && (len(e) == 0 || e[0].Start > l.logStart.Load()) {
+	if lost || crashed && len(e) == 0 || len(e) > 0 && e[0].Start > l.logStart.Load() {
 		// A crash may undo a deletion, but not the cutting of the cache.
 		found, err := l.scanEpochs()
 		if err != nil {

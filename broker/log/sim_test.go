@@ -270,7 +270,7 @@ func (s *sim) reopen(crashed bool) {
 		require.GreaterOrEqual(s.t, end, s.flushed, "flushed records were lost")
 		require.LessOrEqual(s.t, end, s.end)
 		s.truncateModel(end)
-		if s.end < l.LogStart() { // all that was left had been deleted
+		if s.end < l.LogStart() || l.Size() == 0 && len(l.Producers()) == 0 { // what was left had been deleted
 			s.batches, s.origin, s.end, s.hw = nil, end, end, end
 		}
 		require.Equal(s.t, s.end, end, "half a batch survived")

@@ -121,6 +121,9 @@ func (l *Log) truncate(offset int64) error {
 	if err := l.saveCheckpoint(checkpoint{}); err != nil {
 		return err
 	}
+	if err := l.removeSnapshots(end + 1); err != nil {
+		return err
+	}
 	if err := l.dropSegments(i + 1); err != nil {
 		return err
 	}
@@ -136,9 +139,6 @@ func (l *Log) truncate(offset int64) error {
 	}
 	if err := l.cfg.FS.SyncDir(l.dir); err != nil {
 		return storage("sync directory", err)
-	}
-	if err := l.removeSnapshots(end + 1); err != nil {
-		return err
 	}
 	l.mu.Lock()
 	s.size, s.end = pos, end
