@@ -1,0 +1,422 @@
+package commit
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// The simulator runs workers against a model of the brokers: a group
+// coordinator, a transaction coordinator and a log of committed outputs. A seed
+// chooses what happens next: records, commit steps, lost answers, sessions that
+// expire, processes that sleep through it, transactions that time out, crashes.
+// Each input is to appear exactly once, in order.
+
+const (
+	simTasks = 3
+	simProcs = 3
+)
+
+// output is one record of a transaction: the n-th input of a task.
+type output struct{ task, n int }
+
+// transaction is the coordinator's side of one transactional id.
+type transaction struct {
+	epoch   int
+	records []output
+	offsets map[int]int // pending, by task
+}
+
+type message struct {
+	lost   bool
+	epoch  Epoch
+	giveUp []int
+	takeOn []int
+}
+
+// proc is a process with one worker.
+type proc struct {
+	id      int
+	life    int // how often it was started
+	machine *Machine
+	inbox   []message
+	changes []message
+	lost    bool
+	tasks   map[int]int // next input, -1 while the offset is not known
+	pid     int         // producer epoch
+	dirty   bool
+	ended   bool // an end was performed whose answer got lost
+	asleep  int  // turns
+}
+
+type sim struct {
+	rng        *rand.Rand
+	procs      []*proc
+	txns       []transaction
+	generation int32
+	members    map[string]int // member id → process
+	owner      [simTasks]string
+	giving     map[int]string // tasks asked back, and from whom
+	committed  [simTasks]int  // offsets
+	log        []output
+	trace      []string
+}
+
+func (s *sim) note(format string, args ...any) {
+	s.trace = append(s.trace, fmt.Sprintf(format, args...))
+}
+
+func (p *proc) member() string { return fmt.Sprintf("p%d.%d", p.id, p.life) }
+
+func newSim(seed uint64) *sim {
+	s := &sim{rng: rand.New(rand.NewPCG(seed, 0)), members: map[string]int{}, giving: map[int]string{}}
+	for i := range simProcs {
+		s.procs = append(s.procs, nil)
+		s.txns = append(s.txns, transaction{offsets: map[int]int{}})
+		s.start(i)
+	}
+	return s
+}
+
+// start starts a process, or starts it anew after a crash.
+func (s *sim) start(i int) {
+	life := 0
+	if old := s.procs[i]; old != nil {
+		life = old.life + 1
+	}
+	p := &proc{id: i, life: life, machine: New(true), tasks: map[int]int{}}
+	s.procs[i] = p
+	s.init(p)
+	s.join(p)
+}
+
+// abortTxn is what the coordinator does to an open transaction.
+func (s *sim) abortTxn(i int) {
+	s.txns[i].records, s.txns[i].offsets = nil, map[int]int{}
+}
+
+// init is InitProducerId: it fences and aborts.
+func (s *sim) init(p *proc) {
+	s.abortTxn(p.id)
+	s.txns[p.id].epoch++
+	p.pid = s.txns[p.id].epoch
+}
+
+// join adds the process to the group and rebalances.
+func (s *sim) join(p *proc) {
+	s.members[p.member()] = p.id
+	s.rebalance()
+}
+
+// rebalance begins a generation: tasks of departed members go to random ones,
+// and one task of a random member may be asked back. Everybody gets the epoch.
+func (s *sim) rebalance() {
+	s.generation++
+	var ids []string
+	for _, p := range s.procs {
+		if p != nil && s.members[p.member()] == p.id && s.inGroup(p) {
+			ids = append(ids, p.member())
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	msgs := map[string]*message{}
+	for _, id := range ids {
+		msgs[id] = &message{epoch: Epoch{id, s.generation}}
+	}
+	for t := range simTasks {
+		if _, ok := s.members[s.owner[t]]; !ok {
+			delete(s.giving, t)
+			s.owner[t] = ids[s.rng.IntN(len(ids))]
+			msgs[s.owner[t]].takeOn = append(msgs[s.owner[t]].takeOn, t)
+		} else if _, asked := s.giving[t]; !asked && len(ids) > 1 && s.rng.IntN(4) == 0 {
+			s.giving[t] = s.owner[t]
+			msgs[s.owner[t]].giveUp = append(msgs[s.owner[t]].giveUp, t)
+		}
+	}
+	for id, m := range msgs {
+		p := s.procs[s.members[id]]
+		p.inbox = append(p.inbox, *m)
+	}
+}
+
+func (s *sim) inGroup(p *proc) bool {
+	_, ok := s.members[p.member()]
+	return ok
+}
+
+// expire removes a member whose session ended; the leader may fence its
+// transactional id at once.
+func (s *sim) expire(p *proc) {
+	if !s.inGroup(p) {
+		return
+	}
+	s.note("expire %s", p.member())
+	delete(s.members, p.member())
+	if s.rng.IntN(2) == 0 {
+		s.abortTxn(p.id)
+		s.txns[p.id].epoch++
+	}
+	s.rebalance()
+}
+
+// heartbeat is the group's goroutine of a process: it finds out that the
+// membership is gone, says so, and joins again.
+func (s *sim) heartbeat(p *proc) {
+	if s.inGroup(p) {
+		return
+	}
+	p.inbox = append(p.inbox, message{lost: true})
+	p.life++
+	s.join(p)
+}
+
+// receive is the worker's receive.
+func (s *sim) receive(p *proc) {
+	for _, m := range p.inbox {
+		if m.lost {
+			p.machine.Lost()
+			p.lost = true
+			p.changes = nil
+		} else {
+			p.machine.Confirm(m.epoch, true)
+			p.changes = append(p.changes, m)
+		}
+	}
+	p.inbox = nil
+}
+
+// rebuild closes all tasks and opens those that are still the member's.
+func (s *sim) rebuild(p *proc) {
+	for t := range p.tasks {
+		if p.lost {
+			delete(p.tasks, t)
+		} else {
+			p.tasks[t] = -1
+		}
+	}
+	p.lost, p.dirty = false, false
+}
+
+// turn lets a process do one thing.
+func (s *sim) turn(p *proc) {
+	if p.asleep > 0 {
+		p.asleep--
+		return
+	}
+	if p.machine.Step() != Done {
+		s.step(p)
+		return
+	}
+	s.receive(p)
+	switch {
+	case p.lost:
+		p.machine.Abort()
+	case len(p.changes) > 0:
+		c := p.changes[0]
+		if len(c.giveUp) > 0 && p.dirty {
+			p.machine.Commit()
+			return
+		}
+		p.changes = p.changes[1:]
+		for _, t := range c.giveUp {
+			delete(p.tasks, t)
+			if s.owner[t] == c.epoch.Member {
+				s.owner[t] = "" // the rejoin hands it over
+				delete(s.giving, t)
+			}
+		}
+		for _, t := range c.takeOn {
+			p.tasks[t] = -1
+		}
+		if len(c.giveUp) > 0 && s.inGroup(p) {
+			s.rebalance()
+		}
+	case p.dirty && s.rng.IntN(3) == 0:
+		p.machine.Commit()
+	default:
+		s.process(p)
+	}
+}
+
+// process takes the next input of a random task.
+func (s *sim) process(p *proc) {
+	for t, next := range p.tasks {
+		if next < 0 {
+			// OffsetFetch with RequireStable: not while a transaction holds
+			// offsets of the partition.
+			for i := range s.txns {
+				if _, pending := s.txns[i].offsets[t]; pending {
+					return
+				}
+			}
+			p.tasks[t] = s.committed[t]
+			return
+		}
+		if p.pid != s.txns[p.id].epoch {
+			p.machine.Abort() // the produce was refused: fenced
+			return
+		}
+		s.txns[p.id].records = append(s.txns[p.id].records, output{t, next})
+		p.tasks[t] = next + 1
+		p.dirty = true
+		return
+	}
+}
+
+// step carries out a step of the machine.
+func (s *sim) step(p *proc) {
+	m, txn := p.machine, &s.txns[p.id]
+	fenced := p.pid != txn.epoch
+	lostAnswer := s.rng.IntN(12) == 0
+	step := m.Step()
+	s.note("%s %v", p.member(), step)
+	switch step {
+	case Flush:
+		if fenced {
+			m.Flushed(Fenced, true)
+		} else {
+			m.Flushed(OK, len(txn.records) > 0)
+		}
+	case SendOffsets:
+		_, known := s.members[m.Epoch().Member]
+		switch {
+		case fenced:
+			m.Next(Fenced)
+		case !known:
+			m.Next(Expelled)
+		case m.Epoch().Generation != s.generation:
+			m.Next(Rebalancing)
+		default:
+			for t, next := range p.tasks {
+				if next >= 0 {
+					txn.offsets[t] = next
+				}
+			}
+			if lostAnswer {
+				m.Next(Failed)
+			} else {
+				m.Next(OK)
+			}
+		}
+	case CommitOffsets:
+		m.Next(OK) // nothing was produced, so nothing moved
+	case Await:
+		s.receive(p)
+	case EndCommit:
+		switch {
+		case fenced && p.ended:
+			m.Next(Unknown)
+		case fenced:
+			m.Next(Fenced)
+		case lostAnswer && s.rng.IntN(2) == 0:
+			m.Next(Unknown) // it never arrived
+		default:
+			s.commit(p)
+			if lostAnswer {
+				m.Next(Unknown)
+			} else {
+				p.pid = txn.epoch // version 2: the answer carries the bumped epoch
+				m.Next(OK)
+			}
+		}
+	case EndAbort:
+		if fenced {
+			m.Next(Fenced)
+			return
+		}
+		s.abortTxn(p.id)
+		txn.epoch++
+		p.pid = txn.epoch
+		m.Next(OK)
+	case Apply:
+		p.dirty = false
+		m.Next(OK)
+	case Rebuild:
+		s.rebuild(p)
+		m.Next(OK)
+	case Reinit:
+		s.init(p)
+		s.rebuild(p)
+		m.Next(OK)
+	}
+}
+
+// commit is the coordinator's: all of the transaction becomes visible.
+func (s *sim) commit(p *proc) {
+	txn := &s.txns[p.id]
+	s.log = append(s.log, txn.records...)
+	for t, next := range txn.offsets {
+		s.committed[t] = next
+	}
+	s.abortTxn(p.id)
+	txn.epoch++
+}
+
+// check compares the log with the inputs.
+func (s *sim) check() error {
+	var next [simTasks]int
+	for i, o := range s.log {
+		if o.n != next[o.task] {
+			return fmt.Errorf("output %d of task %d is input %d, want %d", i, o.task, o.n, next[o.task])
+		}
+		next[o.task]++
+	}
+	if next != s.committed {
+		return fmt.Errorf("outputs %v, committed offsets %v", next, s.committed)
+	}
+	return nil
+}
+
+func TestSimulation(t *testing.T) {
+	seeds, steps := uint64(300), 3000
+	if testing.Short() {
+		seeds = 50
+	}
+	total := 0
+	for seed := range seeds {
+		s := newSim(seed)
+		for i := range steps {
+			p := s.procs[s.rng.IntN(simProcs)]
+			switch r := s.rng.IntN(400); {
+			case r == 0:
+				s.note("crash %s", p.member())
+				if s.inGroup(p) {
+					delete(s.members, p.member())
+					if s.rng.IntN(2) == 0 {
+						s.abortTxn(p.id)
+						s.txns[p.id].epoch++
+					}
+					s.rebalance()
+				}
+				s.start(p.id)
+			case r == 1:
+				s.expire(p)
+			case r == 2:
+				p.asleep = s.rng.IntN(200)
+			case r == 3: // transaction timeout
+				s.note("timeout %d", p.id)
+				s.abortTxn(p.id)
+				s.txns[p.id].epoch++
+			case r < 20:
+				if p.asleep == 0 {
+					s.heartbeat(p)
+				}
+			default:
+				s.turn(p)
+			}
+			if err := s.check(); err != nil {
+				for _, line := range s.trace[max(0, len(s.trace)-60):] {
+					t.Log(line)
+				}
+				t.Fatalf("seed %d, step %d: %v", seed, i, err)
+			}
+		}
+		total += len(s.log)
+	}
+	if total < int(seeds)*100 {
+		t.Fatalf("only %d outputs over %d seeds: the simulation does not get anywhere", total, seeds)
+	}
+	t.Logf("%d outputs over %d seeds", total, seeds)
+}
