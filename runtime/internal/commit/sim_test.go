@@ -42,8 +42,9 @@ type proc struct {
 	inbox   []message
 	changes []message
 	lost    bool
-	tasks   map[int]int // next input, -1 while the offset is not known
-	pid     int         // producer epoch
+	tasks   map[int]int   // next input, -1 while the offset is not known
+	store   [simTasks]int // inputs the local store holds
+	pid     int           // producer epoch
 	dirty   bool
 	ended   bool // an end was performed whose answer got lost
 	asleep  int  // turns
@@ -85,6 +86,9 @@ func (s *sim) start(i int) {
 		life = old.life + 1
 	}
 	p := &proc{id: i, life: life, machine: New(true), tasks: map[int]int{}}
+	if old := s.procs[i]; old != nil {
+		p.store = old.store // on disk
+	}
 	s.procs[i] = p
 	s.init(p)
 	s.join(p)
@@ -331,6 +335,9 @@ func (s *sim) step(p *proc) {
 		p.pid = txn.epoch
 		m.Next(OK)
 	case Apply:
+		for t, next := range p.tasks {
+			p.store[t] = max(p.store[t], next)
+		}
 		p.dirty = false
 		m.Next(OK)
 	case Rebuild:
@@ -362,6 +369,13 @@ func (s *sim) check() error {
 			return fmt.Errorf("output %d of task %d is input %d, want %d", i, o.task, o.n, next[o.task])
 		}
 		next[o.task]++
+	}
+	for _, p := range s.procs {
+		for t, n := range p.store {
+			if n > s.committed[t] {
+				return fmt.Errorf("the store of process %d holds %d inputs of task %d, committed are %d", p.id, n, t, s.committed[t])
+			}
+		}
 	}
 	if next != s.committed {
 		return fmt.Errorf("outputs %v, committed offsets %v", next, s.committed)
