@@ -214,3 +214,34 @@ func TestJournalFailure(t *testing.T) {
 		})
 	}
 }
+
+func TestSyncChecks(t *testing.T) {
+	run(t, "table", Config{}, func(t *testing.T, h *harness) {
+		a := h.join(joinRequest("g", ""))
+		h.sync("g", a, map[string]string{a.MemberID: "A"})
+		for _, c := range []struct {
+			name   string
+			change func(*kmsg.JoinGroupResponse)
+			want   *kerr.Error
+		}{
+			{"unknown member", func(j *kmsg.JoinGroupResponse) { j.MemberID = "x" }, kerr.UnknownMemberID},
+			{"old generation", func(j *kmsg.JoinGroupResponse) { j.Generation-- }, kerr.IllegalGeneration},
+			{"new generation", func(j *kmsg.JoinGroupResponse) { j.Generation++ }, kerr.IllegalGeneration},
+			{"another type", func(j *kmsg.JoinGroupResponse) { j.ProtocolType = kmsg.StringPtr("connect") }, kerr.InconsistentGroupProtocol},
+			{"another protocol", func(j *kmsg.JoinGroupResponse) { j.Protocol = kmsg.StringPtr("sticky") }, kerr.InconsistentGroupProtocol},
+		} {
+			j := *a
+			c.change(&j)
+			require.Equal(t, c.want.Code, h.sync("g", &j, nil).ErrorCode, c.name)
+		}
+		require.Equal(t, kerr.UnknownMemberID.Code, h.sync("none", a, nil).ErrorCode)
+		require.Equal(t, "A", string(h.sync("g", a, nil).MemberAssignment), "repeated")
+	})
+	run(t, "assignment too large for the journal", Config{MaxRecord: 1000}, func(t *testing.T, h *harness) {
+		a := h.join(joinRequest("g", ""))
+		require.Equal(t, kerr.UnknownServerError.Code, h.sync("g", a, map[string]string{a.MemberID: string(make([]byte, 2000))}).ErrorCode)
+		a = h.join(joinRequest("g", a.MemberID))
+		require.Equal(t, int32(2), a.Generation)
+		require.Zero(t, h.sync("g", a, map[string]string{a.MemberID: "A"}).ErrorCode)
+	})
+}
