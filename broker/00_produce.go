@@ -239,7 +239,7 @@ func (b *Broker) verifyTransaction(ctx context.Context, p *partition, v batch.Vi
 	if err != nil {
 		return err
 	}
-	if l.HasOpenTxn(v.ProducerID()) {
+	if l.InTxn(v.ProducerID(), v.ProducerEpoch()) {
 		return nil
 	}
 	err = b.coordinators.AddPartition(ctx, string(txnID), v.ProducerID(), v.ProducerEpoch(), p.topic, p.index, version < 12)
