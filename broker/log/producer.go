@@ -288,6 +288,8 @@ func (l *Log) HasOpenTxn(producerID int64) bool {
 // ExpireProducers forgets producers that have been idle for longer than the
 // configured time. Call it every few minutes.
 func (l *Log) ExpireProducers() {
+	l.writeMu.Lock()
+	defer l.writeMu.Unlock()
 	before := l.cfg.Now().Add(-l.cfg.ProducerExpiry)
 	l.mu.Lock()
 	defer l.mu.Unlock()
