@@ -19,6 +19,7 @@ func Named(name string) interface {
 	Option
 	StoreOption
 	GroupOption
+	JoinOption
 	RepartitionOption
 } {
 	return named(name)

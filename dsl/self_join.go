@@ -10,10 +10,12 @@ import (
 func selfJoin[K, V, VR any](b *Builder, s Stream[K, V], j *streamJoin[K, V, V, VR]) *topology.Port[K, VR] {
 	before, after := j.w.Before.Milliseconds(), j.w.After.Milliseconds()
 	return topology.Attach(b.t, topology.Spec{Name: j.name, Op: "self-join", Stores: []string{j.left.StoreName()}}, func(w *topology.Wiring, _ int, out *topology.Port[K, VR]) processor.Node[K, V] {
-		return &selfJoinNode[K, V, VR]{
+		n := &selfJoinNode[K, V, VR]{
 			j: j, before: before, after: after, retention: before + after + j.w.Grace.Milliseconds(), observed: -1,
 			st: j.left.In(w.Context), next: out.Next(w),
 		}
+		w.Context.KeepTime(j.name, &n.observed)
+		return n
 	}, s.p)
 }
 

@@ -26,6 +26,13 @@ type storeOption func(*storing)
 
 func (f storeOption) store(s *storing) { f(s) }
 
+// StoreOrJoinOption is for a store of an operator's result as well as for the
+// stores of a join of streams.
+type StoreOrJoinOption interface {
+	StoreOption
+	JoinOption
+}
+
 // Stored keeps the result of a table's operator in a store of this name, to be
 // queried. Without it, the result is computed when it is needed.
 func Stored(name string) StoreOption { return storeOption(func(s *storing) { s.as = name }) }
@@ -35,17 +42,17 @@ func Stored(name string) StoreOption { return storeOption(func(s *storing) { s.a
 func Uncached() StoreOption { return withState(state.Uncached()) }
 
 // Unlogged keeps a store without a changelog topic.
-func Unlogged() StoreOption { return withState(state.Unlogged()) }
+func Unlogged() StoreOrJoinOption { return withState(state.Unlogged()) }
 
 // InMemory gives a store the behaviour of Kafka Streams' in-memory one where
 // that differs from the persistent one.
-func InMemory() StoreOption { return withState(state.InMemory()) }
+func InMemory() StoreOrJoinOption { return withState(state.InMemory()) }
 
 // LogConfig sets configuration of a store's changelog topic.
-func LogConfig(c map[string]string) StoreOption { return withState(state.LogConfig(c)) }
+func LogConfig(c map[string]string) StoreOrJoinOption { return withState(state.LogConfig(c)) }
 
-func withState(o state.Option) StoreOption {
-	return storeOption(func(s *storing) { s.opts = append(s.opts, o) })
+func withState(o state.Option) storeOption {
+	return func(s *storing) { s.opts = append(s.opts, o) }
 }
 
 // Retention keeps windows for d of stream time. It must be at least the size

@@ -148,7 +148,11 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 	grace := j.w.Grace.Milliseconds()
 	var memo int // key of what the sides share in a task
 	shared := func(w *topology.Wiring) *joinTime {
-		return w.Memo(memo, func() any { return &joinTime{now: -1, min: math.MaxInt64} }).(*joinTime)
+		return w.Memo(memo, func() any {
+			t := &joinTime{now: -1, min: math.MaxInt64}
+			w.Context.KeepTime(j.name, &t.now)
+			return t
+		}).(*joinTime)
 	}
 	left := topology.Attach(b.t, topology.Spec{Name: b.name("", j.name+"/this", -1), Op: "join-this", Stores: names}, func(w *topology.Wiring, _ int, out *topology.Port[K, VR]) processor.Node[K, V] {
 		n := &streamJoinNode[K, V, VO, VR]{
