@@ -159,6 +159,9 @@ func (t *Topology) RepartitionTopics(appID string, partitions func(topic string)
 				progress = true
 			}
 		}
+		if !progress {
+			progress = t.follow(count)
+		}
 	}
 	if err := t.copartition(count); err != nil {
 		return nil, err
@@ -172,6 +175,27 @@ func (t *Topology) RepartitionTopics(appID string, partitions func(topic string)
 		full[FullName(appID, topic, true)] = n
 	}
 	return full, nil
+}
+
+// follow gives one internal topic as many partitions as a topic that it must be
+// co-partitioned with. It breaks the circle between the two topics of a
+// foreign-key join.
+func (t *Topology) follow(count map[string]int32) bool {
+	for _, s := range t.subs {
+		for _, g := range s.CopartitionGroups {
+			n := int32(0)
+			for _, topic := range g {
+				n = max(n, count[topic])
+			}
+			for _, topic := range g {
+				if _, known := count[topic]; !known && n > 0 {
+					count[topic] = n
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // widest returns the largest number of partitions of the sources of subs, and
