@@ -100,8 +100,17 @@ func (s *WindowStore[K, V]) Put(k K, start int64, v V, ts int64) error {
 	return s.put(row, v, ts)
 }
 
-// Delete removes k in the window that starts at start.
+// Delete removes k in the window that starts at start. A store with duplicates
+// keeps what it has: as in Kafka Streams only its changelog gets a tombstone, of
+// a key that never had a value.
 func (s *WindowStore[K, V]) Delete(k K, start int64) error {
+	if s.spec.Duplicates {
+		row, err := s.numbered(k, start)
+		if err != nil || s.env.Log == nil {
+			return err
+		}
+		return s.log(row, nil, s.record().Timestamp)
+	}
 	row, err := s.at(k, start, 0)
 	if err != nil {
 		return err
@@ -110,22 +119,26 @@ func (s *WindowStore[K, V]) Delete(k K, start int64) error {
 	return s.delete(row)
 }
 
-// add puts one more value for k and start. Nulls are not logged either: Kafka
-// Streams writes tombstones for them, under keys that never had a value.
+// add puts one more value for k and start.
 func (s *WindowStore[K, V]) add(k K, start int64, v V, ts int64) error {
 	if s.isNull != nil && s.isNull(v) {
-		return nil
+		return s.Delete(k, start)
 	}
-	if s.fault != nil {
-		return s.fault
-	}
-	n := &s.p.pos.Sequence
-	*n = (*n + 1) & math.MaxInt32
-	row, err := s.at(k, start, uint64(*n))
+	row, err := s.numbered(k, start)
 	if err != nil {
 		return err
 	}
 	return s.put(row, v, ts)
+}
+
+// numbered makes a new row in a store with duplicates.
+func (s *WindowStore[K, V]) numbered(k K, start int64) (row []byte, err error) {
+	if s.fault != nil {
+		return nil, s.fault
+	}
+	n := &s.p.pos.Sequence
+	*n = (*n + 1) & math.MaxInt32
+	return s.at(k, start, uint64(*n))
 }
 
 // OnFlush sets the function that hears of each window a flush of the store's

@@ -68,10 +68,13 @@ func expect(m map[string]string, lo, hi string, unbounded, reverse bool) []strin
 // engineModel compares an engine with a map under random batches, reads, scans
 // and snapshots, and over clean restarts.
 func engineModel(t *testing.T, open func(dir string) state.Backend, durable bool) {
+	backend := open(t.TempDir())
+	e := openEngine(t, backend)
+	defer func() { require.NoError(t, e.Close()) }()
 	rapid.Check(t, func(rt *rapid.T) {
-		backend := open(t.TempDir())
-		e := openEngine(rt, backend)
-		defer func() { e.Close() }()
+		var all state.Batch
+		all.DeleteRange([]byte{0}, bytes.Repeat([]byte{0xff}, 8))
+		require.NoError(rt, e.Apply(&all))
 		model := map[string]string{}
 		key := rapid.StringMatching(`[a-c\x00\xff]{1,4}`)
 		value := rapid.StringMatching(`[x-z]{0,5}`)
@@ -128,7 +131,7 @@ func engineModel(t *testing.T, open func(dir string) state.Backend, durable bool
 				require.Equal(rt, expect(then, lo, hi, unbounded, reverse), collect(rt, s.Scan([]byte(lo), end, reverse)))
 				require.NoError(rt, s.Close())
 			case 9:
-				if durable && rapid.IntRange(0, 3).Draw(rt, "restart") == 0 {
+				if durable && rapid.IntRange(0, 30).Draw(rt, "restart") == 0 {
 					require.NoError(rt, e.Close())
 					e = openEngine(rt, backend)
 				}

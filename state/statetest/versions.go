@@ -1,0 +1,118 @@
+package statetest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
+)
+
+// versions is a versioned store; its model keeps every version for ever.
+type versions struct {
+	retention int64
+	store     *state.VersionedStore[string, string]
+	model     versionModel
+}
+
+type versionModel struct {
+	observed int64
+	// by key, then timestamp; nil is a tombstone
+	keys map[string]map[int64]*string
+}
+
+func (m versionModel) clone() versionModel {
+	c := versionModel{m.observed, map[string]map[int64]*string{}}
+	for k, v := range m.keys {
+		c.keys[k] = maps.Clone(v)
+	}
+	return c
+}
+
+// put returns what [state.VersionedStore.Put] must.
+func (m *versionModel) put(k string, v *string, ts, retention int64) int64 {
+	if ts < m.observed-retention {
+		return state.NotPut
+	}
+	m.observed = max(m.observed, ts)
+	if m.keys[k] == nil {
+		m.keys[k] = map[int64]*string{}
+	}
+	m.keys[k][ts] = v
+	for _, at := range slices.Sorted(maps.Keys(m.keys[k])) {
+		if at > ts {
+			return at
+		}
+	}
+	return state.StillValid
+}
+
+func (m *versionModel) get(k string, asOf, retention int64) string {
+	var found *string
+	var at int64
+	times := slices.Sorted(maps.Keys(m.keys[k]))
+	for _, ts := range times {
+		if ts <= asOf {
+			found, at = m.keys[k][ts], ts
+		}
+	}
+	isLatest := len(times) > 0 && at == times[len(times)-1]
+	if found == nil || !isLatest && asOf < m.observed-retention {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s@%d", *found, at)
+}
+
+func (s *versions) declare() state.Declared {
+	s.model = versionModel{-1, map[string]map[int64]*string{}}
+	return state.Versioned("v", serde.String, serde.String, time.Duration(s.retention)*time.Millisecond)
+}
+
+func (s *versions) attach(st state.Store) { s.store = st.(*state.VersionedStore[string, string]) }
+func (s *versions) save() any             { return s.model.clone() }
+func (s *versions) load(m any)            { s.model = m.(versionModel).clone() }
+
+func show(v string, ts int64, ok bool) string {
+	if !ok {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s@%d", v, ts)
+}
+
+func (s *versions) operate(rt *rapid.T) {
+	k := rapid.SampledFrom([]string{"", "a", "ab"}).Draw(rt, "k")
+	ts := max(0, s.model.observed+rapid.Int64Range(-120, 30).Draw(rt, "ts"))
+	if rapid.IntRange(0, 3).Draw(rt, "op") == 0 {
+		want := "nothing"
+		if ts >= s.model.observed-s.retention {
+			want = s.model.get(k, ts, s.retention)
+		}
+		v, at, ok, err := s.store.Delete(k, ts)
+		require.NoError(rt, err)
+		require.Equal(rt, want, show(v, at, ok))
+		s.model.put(k, nil, ts, s.retention)
+		return
+	}
+	v := rapid.StringMatching(`[x-z]{0,3}`).Draw(rt, "v")
+	got, err := s.store.Put(k, v, ts)
+	require.NoError(rt, err)
+	require.Equal(rt, s.model.put(k, &v, ts, s.retention), got)
+}
+
+func (s *versions) compare(rt *rapid.T) {
+	for _, k := range []string{"", "a", "ab"} {
+		v, ts, ok, err := s.store.Get(k)
+		require.NoError(rt, err)
+		require.Equal(rt, s.model.get(k, 1<<60, 1<<61), show(v, ts, ok))
+		for asOf := max(0, s.model.observed-150); asOf <= s.model.observed+5; asOf += 1 + asOf%7 {
+			v, ts, ok, err := s.store.GetAsOf(k, asOf)
+			require.NoError(rt, err)
+			require.Equal(rt, s.model.get(k, asOf, s.retention), show(v, ts, ok), "key %q as of %d, stream time %d", k, asOf, s.model.observed)
+		}
+	}
+}
