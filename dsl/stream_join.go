@@ -220,6 +220,7 @@ func (n *streamJoinNode[K, V, VO, VR]) Process(c *processor.Context, k K, v V) e
 			c.Drop(processor.DropNullKey)
 		default:
 			c.Drop(processor.DropNullValue)
+			return c.Broken(n.name, n.mine.Delete(k, f.Timestamp))
 		}
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 )
 
@@ -23,11 +24,14 @@ type rows[V any] struct {
 	timed  bool
 	seg    *segments                    // how rows expire; nil: never
 	logKey func(dst, row []byte) []byte // nil: the row itself
-	cache  *cache[V]
-	v      V      // what is being decoded
-	fault  error  // why the store cannot be used
-	buf    []byte // scratch for encoded values
-	lbuf   []byte // scratch for changelog keys
+	// logHeaders puts the headers of the record at hand into the changelog, as
+	// Kafka Streams does for windows without timestamps.
+	logHeaders bool
+	cache      *cache[V]
+	v          V      // what is being decoded
+	fault      error  // why the store cannot be used
+	buf        []byte // scratch for encoded values
+	lbuf       []byte // scratch for changelog keys
 }
 
 func newRows[V any](spec Spec, env Env, vs serde.Serde[V], timed bool) rows[V] {
@@ -239,7 +243,11 @@ func (r *rows[V]) log(row, value []byte, ts int64) error {
 		r.lbuf = r.logKey(r.lbuf[:0], row)
 		key = r.lbuf
 	}
-	return r.env.Log(key, value, ts, nil)
+	var h processor.Headers
+	if r.logHeaders {
+		h = r.record().Headers
+	}
+	return r.env.Log(key, value, ts, h)
 }
 
 // restore writes a row from the changelog.

@@ -27,6 +27,7 @@ func newSegmented[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serd
 	}
 	s.seg = newSegments(spec, suffix)
 	s.logKey = s.seg.logKey
+	s.logHeaders = spec.Type == TypeWindow && !spec.Timestamped
 	return s
 }
 
@@ -80,10 +81,13 @@ func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, _ processo
 		return s.fail("restore", err)
 	}
 	pos := &s.p.pos
-	pos.Observed = max(pos.Observed, f.time)
 	if s.spec.Duplicates {
 		pos.Sequence = max(pos.Sequence, int32(f.suffix))
+		if value == nil {
+			return nil
+		}
 	}
+	pos.Observed = max(pos.Observed, f.time)
 	if _, ok := s.seg.live(f.time, pos.Observed); !ok {
 		return nil
 	}

@@ -3,6 +3,7 @@ package golden
 import (
 	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/windowing"
 )
 
 // plan is one topology of the suite while it is written.
@@ -44,12 +45,11 @@ func programs() map[string]func(*plan) {
 		"agg-aggregate-null-result-cached-manual": aggregateNullResult(),
 		"agg-reduce-inmemory-chain":               reduceInMemoryChain,
 
-		"table-source-filter":         tableSourceFilter,
-		"table-filter-unmaterialized": tableFilterUnmaterialized,
-		"table-mapvalues-chain":       tableMapValuesChain,
-		"table-from-stream":           tableFromStream,
-		"table-source-optimized":      tableSourceOptimized,
-		// "table-versioned-source":      tableVersionedSource,
+		"table-source-filter":                          tableSourceFilter,
+		"table-filter-unmaterialized":                  tableFilterUnmaterialized,
+		"table-mapvalues-chain":                        tableMapValuesChain,
+		"table-from-stream":                            tableFromStream,
+		"table-source-optimized":                       tableSourceOptimized,
 		"headers-through-stateful":                     headersThroughStateful,
 		"stream-table-inner":                           streamTableInner,
 		"stream-table-left-repartitioned":              streamTableLeftRepartitioned,
@@ -93,6 +93,20 @@ func programs() map[string]func(*plan) {
 		"session-inmemory-nograce":                     sessionInMemory,
 		"session-emit-final":                           sessionEmitFinal,
 		"error-processing-continue-dlq":                processContinueDeadLetter,
+		"stream-stream-inner":                          streamInner(windowing.Within(ms(10))),
+		"stream-stream-left-join-grace":                streamLeft(windowing.Within(ms(10)).WithGrace(ms(5))),
+		"stream-stream-outer-join-grace":               streamOuter("oj-store", windowing.Within(ms(8)).WithGrace(ms(12))),
+		"stream-stream-inner-asymmetric":               streamInner(windowing.Within(0).WithBefore(ms(12)).WithAfter(ms(3))),
+		"stream-stream-outer-asymmetric":               streamOuter("join", windowing.Within(ms(2)).WithGrace(ms(4)).WithBefore(ms(10))),
+		"stream-stream-left-negative-window":           streamLeft(windowing.Within(0).WithBefore(ms(15)).WithAfter(ms(-5))),
+		"stream-stream-left-repartitioned":             streamLeftRepartitioned,
+		"stream-self-join":                             streamSelf,
+		"stream-self-join-optimized":                   streamSelf,
+		"stream-table-versioned":                       streamTableVersioned,
+		"stream-table-versioned-grace":                 streamTableVersionedGrace,
+		"table-table-versioned":                        tableJoinVersioned,
+		"table-versioned-source":                       tableVersionedSource,
+		"table-versioned-groupby":                      tableVersionedGroupBy,
 	}
 }
 

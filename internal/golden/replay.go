@@ -86,7 +86,7 @@ func Replay(c Case, t *topology.Topology, opts ...testdriver.Option) (*Result, e
 		r.Dropped += n
 	}
 	var err error
-	r.Stores, err = readStores(t, d)
+	r.Stores, err = readStores(c, t, d)
 	return r, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/testdriver"
@@ -14,14 +15,20 @@ import (
 // readStores reads all stores through their caches. Their types differ from
 // topology to topology, but all of them have a scan All, so it is called by
 // reflection.
-func readStores(t *topology.Topology, d *testdriver.Driver) (map[string]Store, error) {
+func readStores(c Case, t *topology.Topology, d *testdriver.Driver) (map[string]Store, error) {
 	specs := map[string]topology.Store{}
 	for _, s := range t.Stores {
 		specs[s.Name] = s
 	}
 	stores := map[string]Store{}
 	for name, s := range d.Stores(0) {
-		x, err := readStore(s)
+		var x Store
+		var err error
+		if want, ok := c.Stores[name]; ok && want.Type == "versioned" {
+			x, err = readVersions(s, want.Entries)
+		} else {
+			x, err = readStore(s)
+		}
 		if h, ok := specs[name].Handle.(state.Declared); ok {
 			x.Cached, x.Retention = h.Spec().Cached, h.Spec().Retention
 		}
@@ -104,4 +111,38 @@ func datum(v reflect.Value) Datum {
 	default:
 		return Datum{fmt.Sprintf("%v", x)}
 	}
+}
+
+// readVersions reads a versioned store at the keys and times of the wanted
+// entries.
+func readVersions(s state.Store, want []Entry) (Store, error) {
+	st, ok := s.(*state.VersionedStore[text, text])
+	if !ok {
+		return Store{}, fmt.Errorf("a %T is not a versioned store of texts", s)
+	}
+	var out Store
+	for _, w := range want {
+		key, _ := w.Key.V.(string)
+		e := Entry{Key: w.Key, AsOf: w.AsOf}
+		var v text
+		var at int64
+		var found bool
+		var err error
+		if string(w.AsOf) == `"latest"` {
+			v, at, found, err = st.Get(&key)
+		} else {
+			var asOf int64
+			if asOf, err = strconv.ParseInt(string(w.AsOf), 10, 64); err == nil {
+				v, at, found, err = st.GetAsOf(&key, asOf)
+			}
+		}
+		if err != nil {
+			return out, err
+		}
+		if found {
+			e.Value, e.TS = Datum{*v}, &at
+		}
+		out.Entries = append(out.Entries, e)
+	}
+	return out, nil
 }

@@ -97,3 +97,9 @@ func tableGroupByCountSum(p *plan) {
 	byParity.Count("cnt").ToStream().To(counts("cnt"))
 	byParity.Aggregate("sum", zero, add, sub).ToStream().To(longs("sum"))
 }
+
+func tableVersionedGroupBy(p *plan) {
+	grouped := p.b.Table(texts("tab"), "v", dsl.Versioned(ms(1000))).GroupBy(byFirst)
+	grouped.Aggregate("agg", empty, appendTo, subtract, dsl.Uncached()).ToStream().To(texts("out"))
+	grouped.Count("cnt", dsl.Uncached()).ToStream().To(counts("cnt"))
+}

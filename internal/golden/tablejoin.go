@@ -79,3 +79,18 @@ func streamGlobalTable(p *plan) {
 	s.JoinGlobal(g, first, join).To(texts("inner"))
 	s.LeftJoinGlobalWithKey(g, func(k, _ text) text { return k }, withKey).To(texts("left"))
 }
+
+func streamTableVersioned(p *plan) {
+	s, t := p.b.Stream(texts("s")), p.b.Table(texts("t"), "v", dsl.Versioned(ms(60)))
+	s.LeftJoinTable(t, leftJoin).To(texts("out"))
+}
+
+func streamTableVersionedGrace(p *plan) {
+	s, t := p.b.Stream(texts("s")), p.b.Table(texts("t"), "v", dsl.Versioned(ms(200)))
+	s.LeftJoinTable(t, leftJoin, dsl.JoinGrace(ms(20)), dsl.Named("gj")).To(texts("out"))
+}
+
+func tableJoinVersioned(p *plan) {
+	l, r := p.lr(dsl.Versioned(ms(500)))
+	l.Join(r, join).ToStream().To(texts("out"))
+}
