@@ -94,7 +94,6 @@ func TestCrash(t *testing.T) {
 					cfg := r.config("app")
 					cfg.Guarantee, cfg.State, cfg.InstanceID = g, backend, "one"
 					cfg.CommitInterval = 5 * time.Millisecond
-					cfg.SessionTimeout = 200 * time.Millisecond
 					hook, killed := killer(rng)
 					p := r.startHooked(wordCount(t), cfg, hook)
 					select {
@@ -164,13 +163,13 @@ func TestTwoProcesses(t *testing.T) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))
-			r := newRig(t, map[string]int32{"lines": 4, "counts": 1})
+			// kfake, as it allows short sessions: a crash is found out soon.
+			r := newFakeRig(t, map[string]int32{"lines": 4, "counts": 1})
 			want, wait := feed(r, seed, 3000, 4)
 			start := func(hook func(*App, int, commit.Step)) *process {
 				cfg := r.config("app")
 				cfg.State = mem.New()
 				cfg.CommitInterval = 5 * time.Millisecond
-				cfg.SessionTimeout = 400 * time.Millisecond
 				return r.startHooked(wordCount(t), cfg, hook)
 			}
 			stays := start(nil)

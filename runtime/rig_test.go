@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -15,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
+	"github.com/thalweg/thalweg/broker"
+	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/state/mem"
@@ -25,18 +26,44 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a cluster to run applications against.
 type rig struct {
-	t      *testing.T
-	addrs  []string
-	client *kgo.Client // reads committed
+	t       *testing.T
+	cluster *brokertest.Cluster // nil for kfake
+	addrs   []string
+	session time.Duration // the shortest there may be
+	client  *kgo.Client // reads committed
 }
 
-// newRig starts a cluster with topics of the given numbers of partitions.
+// newRig starts this module's broker with topics of the given numbers of
+// partitions.
 func newRig(t *testing.T, topics map[string]int32) *rig {
+	t.Helper()
+	c := brokertest.Start(t, brokertest.With(func(c *broker.Config) { c.CoordinatorPartitions = 2 }))
+	r := rigAt(t, c.Addrs(), topics)
+	r.cluster, r.session = c, 6*time.Second
+	return r
+}
+
+// newFakeRig starts kfake, which has another author.
+func newFakeRig(t *testing.T, topics map[string]int32) *rig {
 	t.Helper()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(fake.Close)
-	r := &rig{t: t, addrs: fake.ListenAddrs()}
+	r := rigAt(t, fake.ListenAddrs(), topics)
+	r.session = 400 * time.Millisecond
+	return r
+}
+
+// eachRig runs a test against both.
+func eachRig(t *testing.T, topics map[string]int32, f func(*testing.T, *rig)) {
+	t.Run("broker", func(t *testing.T) { f(t, newRig(t, topics)) })
+	t.Run("kfake", func(t *testing.T) { f(t, newFakeRig(t, topics)) })
+}
+
+func rigAt(t *testing.T, addrs []string, topics map[string]int32) *rig {
+	t.Helper()
+	r := &rig{t: t, addrs: addrs}
+	var err error
 	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	t.Cleanup(r.client.Close)
@@ -97,7 +124,7 @@ func count(n int) func([]*kgo.Record) bool {
 func (r *rig) config(id string) Config {
 	return Config{
 		ApplicationID: id, Brokers: r.addrs, State: mem.New(), Workers: 2, ReplicationFactor: 1,
-		CommitInterval: 20 * time.Millisecond, HeartbeatInterval: 50 * time.Millisecond, SessionTimeout: time.Second, TransactionTimeout: 2 * time.Second,
+		CommitInterval: 20 * time.Millisecond, HeartbeatInterval: 50 * time.Millisecond, SessionTimeout: r.session, TransactionTimeout: 2 * time.Second,
 		Logger: logger(r.t),
 	}
 }
@@ -158,14 +185,6 @@ func (p *process) crash() {
 	p.crashed.Store(true)
 	p.cancel()
 	p.wait()
-}
-
-func words(n int) []kv {
-	var rs []kv
-	for i := range n {
-		rs = append(rs, kv{fmt.Sprint("k", i%7), fmt.Sprint("v", i)})
-	}
-	return rs
 }
 
 // disk is a backend whose engine outlives the processes that open it, as files

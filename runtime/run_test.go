@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -53,63 +53,79 @@ func wordCount(t *testing.T) *topology.Topology {
 	return topo
 }
 
-func TestStateless(t *testing.T) {
+func eachGuarantee(t *testing.T, topics map[string]int32, f func(*testing.T, *rig, Guarantee)) {
 	for _, g := range []Guarantee{ExactlyOnce, AtLeastOnce} {
 		t.Run(g.String(), func(t *testing.T) {
-			r := newRig(t, map[string]int32{"lines": 3, "out": 1})
-			cfg := r.config("app")
-			cfg.Guarantee = g
-			cfg.CommitInterval = 20 * time.Millisecond
-			p := r.start(upper(t), cfg)
-			want := make(map[string][]string)
-			for round := range 3 {
-				for part := range int32(3) {
-					key := fmt.Sprint("k", part)
-					var rs []kv
-					for i := range 100 {
-						line := fmt.Sprintf("line %d %d", round, i)
-						rs = append(rs, kv{key, line}, kv{key, "drop it"})
-						want[key] = append(want[key], strings.ToUpper(line))
-					}
-					r.produce("lines", part, rs...)
-				}
-			}
-			got := make(map[string][]string)
-			for _, rec := range r.committed("out", 0, count(900)) {
-				got[string(rec.Key)] = append(got[string(rec.Key)], string(rec.Value))
-			}
-			require.Equal(t, want, got)
-			require.NoError(t, p.stop())
+			eachRig(t, topics, func(t *testing.T, r *rig) { f(t, r, g) })
 		})
 	}
 }
 
-// TestWordCount counts through a repartition topic and a store with changelog,
-// in two runs of the application: the second goes on where the first ended.
-func TestWordCount(t *testing.T) {
-	for _, g := range []Guarantee{ExactlyOnce, AtLeastOnce} {
-		t.Run(g.String(), func(t *testing.T) {
-			r := newRig(t, map[string]int32{"lines": 2, "counts": 1})
-			run := func(state state.Backend, n int) {
-				cfg := r.config("app")
-				cfg.State, cfg.Guarantee, cfg.CommitInterval = state, g, 20*time.Millisecond
-				p := r.start(wordCount(t), cfg)
+func TestStateless(t *testing.T) {
+	eachGuarantee(t, map[string]int32{"lines": 3, "out": 1}, func(t *testing.T, r *rig, g Guarantee) {
+		cfg := r.config("app")
+		cfg.Guarantee = g
+		p := r.start(upper(t), cfg)
+		want := make(map[string][]string)
+		for round := range 3 {
+			for part := range int32(3) {
+				key := fmt.Sprint("k", part)
+				var rs []kv
 				for i := range 100 {
-					r.produce("lines", int32(i%2), kv{"", fmt.Sprintf("all word%d", i%10)})
+					line := fmt.Sprintf("line %d %d", round, i)
+					rs = append(rs, kv{key, line}, kv{key, "drop it"})
+					want[key] = append(want[key], strings.ToUpper(line))
 				}
-				want := map[string]int64{"all": int64(n)}
-				for i := range 10 {
-					want[fmt.Sprint("word", i)] = int64(n / 10)
-				}
-				r.committed("counts", 0, func(rs []*kgo.Record) bool { return maps.Equal(last(rs), want) })
-				require.NoError(t, p.stop())
+				r.produce("lines", part, rs...)
 			}
-			backend := mem.New()
-			run(backend, 100)
-			run(backend, 200)
-			run(mem.New(), 300) // restores from the changelog
-		})
-	}
+		}
+		got := make(map[string][]string)
+		for _, rec := range r.committed("out", 0, count(900)) {
+			got[string(rec.Key)] = append(got[string(rec.Key)], string(rec.Value))
+		}
+		require.Equal(t, want, got)
+		require.NoError(t, p.stop())
+	})
+}
+
+// TestWordCount counts through a repartition topic and a store with changelog,
+// in three runs of the application: the second goes on with the local state of
+// the first, the third restores it from the changelog.
+func TestWordCount(t *testing.T) {
+	eachGuarantee(t, map[string]int32{"lines": 2, "counts": 1}, func(t *testing.T, r *rig, g Guarantee) {
+		run := func(state state.Backend, n int) {
+			cfg := r.config("app")
+			cfg.State, cfg.Guarantee = state, g
+			var mu sync.Mutex
+			var restored int64
+			cfg.OnRestore = func(p RestoreProgress) {
+				mu.Lock()
+				defer mu.Unlock()
+				if p.Done {
+					restored += p.Records
+				}
+			}
+			p := r.start(wordCount(t), cfg)
+			for i := range 100 {
+				r.produce("lines", int32(i%2), kv{"", fmt.Sprintf("all word%d", i%10)})
+			}
+			want := map[string]int64{"all": int64(n)}
+			for i := range 10 {
+				want[fmt.Sprint("word", i)] = int64(n / 10)
+			}
+			r.committed("counts", 0, func(rs []*kgo.Record) bool { return maps.Equal(last(rs), want) })
+			require.NoError(t, p.stop())
+			if n == 300 {
+				require.Positive(t, restored)
+			} else {
+				require.Zero(t, restored, "local state was not used")
+			}
+		}
+		kept := new(disk)
+		run(kept, 100)
+		run(kept, 200)
+		run(mem.New(), 300)
+	})
 }
 
 // last is the newest count of each key.
