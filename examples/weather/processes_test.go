@@ -82,7 +82,7 @@ func summary(t *testing.T) string {
 	t.Helper()
 	want, err := expected.Year()
 	require.NoError(t, err)
-	return fmt.Sprintf("rows=%d invalid=6 (impossible wind 1, no temperature 1, no wind 4) windows=%d\nengine=of the workers\nsha256(processed)=%s\n",
+	return fmt.Sprintf("rows=%d invalid=6 (impossible-wind=1 no-temperature=1 no-wind=4) windows=%d\nengine=of the workers\nsha256(processed)=%s\n",
 		want.Rows, want.Windows, want.Hash)
 }
 
@@ -112,7 +112,7 @@ func TestDemoResumes(t *testing.T) {
 	out := start(t, nil, "demo", "--dir", dir, "--speed", "1s").wait(t)
 	want, err := expected.Year()
 	require.NoError(t, err)
-	require.Contains(t, out, "\nrows=26115 invalid=6 (impossible wind 1, no temperature 1, no wind 4) windows=1092\n")
+	require.Contains(t, out, "\nrows=26115 invalid=6 (impossible-wind=1 no-temperature=1 no-wind=4) windows=1092\n")
 	require.True(t, strings.HasSuffix(out, "sha256(processed)="+want.Hash+"\n"), out)
 
 	again := start(t, nil, "demo", "--dir", dir).wait(t)

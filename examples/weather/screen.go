@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -27,10 +29,12 @@ func newDisplay(out *os.File) display {
 	return &lines{out: out}
 }
 
-// screen redraws the whole terminal in one write, on the alternate screen, so that what stood there before comes back.
+// screen redraws the whole terminal in one write, on the alternate screen, so that what stood there before comes back. The
+// last picture stays.
 type screen struct {
 	out    *os.File
 	opened bool
+	last   []string
 }
 
 func (s *screen) show(p progress, b *board.Board) error {
@@ -43,14 +47,8 @@ func (s *screen) show(p progress, b *board.Board) error {
 		s.opened = true
 		buf.WriteString(altScreen)
 	}
-	buf.WriteString(home)
-	for i, line := range frame(width, height, p, b) {
-		if i > 0 {
-			buf.WriteString("\r\n")
-		}
-		buf.WriteString(line + clearLine)
-	}
-	buf.WriteString(clearBelow)
+	s.last = frame(width, height, p, b)
+	buf.WriteString(home + strings.Join(s.last, clearLine+"\r\n") + clearLine + clearBelow)
 	_, err = s.out.Write(buf.Bytes())
 	return err
 }
@@ -60,44 +58,36 @@ func (s *screen) close() error {
 		return nil
 	}
 	s.opened = false
-	_, err := io.WriteString(s.out, mainScreen)
+	_, err := io.WriteString(s.out, mainScreen+strings.Join(s.last, "\n")+"\n")
 	return err
 }
 
-// lines prints a line for each day that every station has left behind.
+// lines prints a line for each day.
 type lines struct {
 	out     io.Writer
 	printed string // the last day printed
 }
 
-func (l *lines) show(_ progress, b *board.Board) error {
+// show prints the days that no station is expected to change any more: those three days behind the slowest station. A
+// station's days lie in different partitions, whose commits become visible one after the other.
+func (l *lines) show(p progress, b *board.Board) error {
 	stations := b.Stations()
 	if len(stations) == 0 {
 		return nil
 	}
-	open := stations[0].Last.Day // the first day that may still change
-	for _, s := range stations {
-		open = min(open, s.Last.Day)
+	before := "9999"
+	if !p.Over {
+		for _, s := range stations {
+			before = min(before, s.Last.Day)
+		}
+		slowest, err := time.Parse(time.DateOnly, before)
+		if err != nil {
+			return err
+		}
+		before = slowest.AddDate(0, 0, -3).Format(time.DateOnly)
 	}
-	return l.print(stations, open)
-}
-
-// print writes the days after the last one printed and before open.
-func (l *lines) print(stations []*board.Station, open string) error {
-	for _, day := range days(stations, l.printed, open) {
-		line := day
-		for _, s := range stations[:min(3, len(stations))] {
-			d, ok := s.Days[day]
-			if !ok {
-				line += fmt.Sprintf("  %s %-29s", s.Code, "-")
-				continue
-			}
-			line += fmt.Sprintf("  %s %5.1f °C %5.1f mm %5.1f m/s", s.Code, d.MeanC, d.RainMM, d.GustMS)
-		}
-		if more := len(stations) - 3; more > 0 {
-			line += fmt.Sprintf("  and %d more", more)
-		}
-		if _, err := fmt.Fprintln(l.out, line); err != nil {
+	for _, day := range days(stations, l.printed, before) {
+		if _, err := fmt.Fprintln(l.out, dayLine(day, stations)); err != nil {
 			return err
 		}
 		l.printed = day
@@ -106,6 +96,23 @@ func (l *lines) print(stations []*board.Station, open string) error {
 }
 
 func (l *lines) close() error { return nil }
+
+// dayLine is the day's weather at the first three stations.
+func dayLine(day string, stations []*board.Station) string {
+	line := day
+	for _, s := range stations[:min(3, len(stations))] {
+		d, ok := s.Days[day]
+		if !ok {
+			line += fmt.Sprintf("  %s %-29s", s.Code, "-")
+			continue
+		}
+		line += fmt.Sprintf("  %s %5.1f °C %5.1f mm %5.1f m/s", s.Code, d.MeanC, d.RainMM, d.GustMS)
+	}
+	if more := len(stations) - 3; more > 0 {
+		line += fmt.Sprintf("  and %d more", more)
+	}
+	return line
+}
 
 // days lists the days of the stations after one day and before another, in order.
 func days(stations []*board.Station, after, before string) []string {

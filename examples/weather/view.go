@@ -18,6 +18,7 @@ type progress struct {
 	Rows   int64   // processed so far
 	Total  int64   // to process; 0 where nobody knows
 	PerSec float64 // rows processed per second, lately
+	Over   bool    // nothing will change any more
 
 	samples []sample
 }
@@ -47,11 +48,12 @@ func frame(width, height int, p progress, b *board.Board) []string {
 		statusLine(p, b, width),
 	}
 	stations := b.Stations()
-	const each, tail = 6, 3 // lines of a station with a chart of three rows and of the closing lines
-	shown := min(len(stations), max((height-len(lines)-tail)/each, 1))
-	for _, s := range stations[:shown] {
+	const least, tail = 5, 2 // lines of a station: a gap, its figures, a chart of three rows; and of the closing lines
+	shown := min(len(stations), max((height-len(lines)-tail)/least, 1))
+	for i, s := range stations[:shown] {
+		room := (height - len(lines) - tail) / (shown - i)
 		lines = append(lines, "")
-		lines = append(lines, station(s, width, 3)...)
+		lines = append(lines, station(s, width, max(1, min(room-2, 8)))...)
 	}
 	if rest := len(stations) - shown; rest > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d stations more", rest))
@@ -87,23 +89,23 @@ func reasonLine(b *board.Board) string {
 	return fmt.Sprintf("rejected %d%s", total, reasonList(reasons))
 }
 
-// reasonList is " (a 1, b 2)" in order of the names, or nothing.
+// reasonList is " (a=1 b=2)" in order of the names, or nothing.
 func reasonList(reasons map[string]int) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(reasons)) {
-		parts = append(parts, fmt.Sprintf("%s %d", k, reasons[k]))
+		parts = append(parts, fmt.Sprintf("%s=%d", k, reasons[k]))
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return " (" + strings.Join(parts, ", ") + ")"
+	return " (" + strings.Join(parts, " ") + ")"
 }
 
 // station is one line of figures over a chart of the daily means.
 func station(s *board.Station, width, rows int) []string {
 	d := s.Last
 	head := pad(fmt.Sprintf("%s %s", bold(s.Code), s.Name),
-		fmt.Sprintf("%s %6.1f °C  %5.1f…%-5.1f rain %5.1f mm  gust %4.1f m/s", d.Day, d.MeanC, d.MinC, d.MaxC, d.RainMM, d.GustMS), width)
+		fmt.Sprintf("%s %5.1f °C %5.1f…%-5.1f %5.1f mm %4.1f m/s", d.Day, d.MeanC, d.MinC, d.MaxC, d.RainMM, d.GustMS), width)
 	return append([]string{head}, chart(s.Days, width-8, rows)...)
 }
 

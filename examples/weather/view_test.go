@@ -28,7 +28,7 @@ func filled(t *testing.T, n int) *board.Board {
 			require.NoError(t, b.Processed(s.Station+"/"+s.Day, value))
 		}
 	}
-	require.NoError(t, b.Invalid([]byte(`{"reason":"no wind","row":""}`)))
+	require.NoError(t, b.Invalid([]byte(`{"reason":"no-wind","row":""}`)))
 	return b
 }
 
@@ -47,7 +47,7 @@ func TestFrameFits(t *testing.T) {
 
 func TestFrameShows(t *testing.T) {
 	text := strings.Join(frame(80, 24, progress{Engine: "Pebble", Rows: 13_000, Total: 26_000}, filled(t, 3)), "\n")
-	for _, want := range []string{"Pebble", " 50 %", "13,000 of 26,000 rows", "1,095 windows", "S00", "S02", "2013-12-31", "rejected 1 (no wind 1)", "█"} {
+	for _, want := range []string{"Pebble", " 50 %", "13,000 of 26,000 rows", "1,095 windows", "S00", "S02", "2013-12-31", "rejected 1 (no-wind=1)", "█"} {
 		require.Contains(t, text, want)
 	}
 }
@@ -65,15 +65,17 @@ func TestThousands(t *testing.T) {
 	}
 }
 
-// Lines prints each day once, when all stations have left it behind.
+// Lines prints each day once: those that are over, and the rest at the end.
 func TestLines(t *testing.T) {
 	var out bytes.Buffer
 	l := &lines{out: &out}
 	b := filled(t, 4)
 	require.NoError(t, l.show(progress{}, b))
 	require.NoError(t, l.show(progress{}, b))
+	require.Equal(t, 361, strings.Count(out.String(), "\n"))
+	require.NoError(t, l.show(progress{Over: true}, b))
 	got := strings.Split(strings.TrimSpace(out.String()), "\n")
-	require.Len(t, got, 364)
+	require.Len(t, got, 365)
 	require.True(t, strings.HasPrefix(got[0], "2013-01-01  S00 -12.0 °C 111.1 mm  22.2 m/s"), got[0])
 	require.True(t, strings.HasSuffix(got[0], "and 1 more"), got[0])
 }

@@ -30,6 +30,7 @@ func watch(ctx context.Context, adm *kadm.Client, follower *board.Follower, b *b
 			if err := follower.CatchUp(ctx, b); err != nil {
 				return err
 			}
+			p.Over = true
 			return show.show(p, b)
 		}
 		poll, cancel := context.WithTimeout(ctx, frames)

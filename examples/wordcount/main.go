@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -54,7 +55,8 @@ func main() {
 
 // run counts the words of in until it ends and the last count is printed, or until ctx ends.
 func run(ctx context.Context, in io.Reader, out io.Writer) error {
-	cluster, err := broker.StartEmbedded(ctx, broker.Config{})
+	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cluster, err := broker.StartEmbedded(ctx, broker.Config{Logger: quiet})
 	if err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return runtime.Run(ctx, topo, runtime.Config{ApplicationID: "wordcount", Brokers: cluster.Addrs(), State: mem.New()})
+		return runtime.Run(ctx, topo, runtime.Config{ApplicationID: "wordcount", Brokers: cluster.Addrs(), State: mem.New(), Logger: quiet})
 	})
 	words := make(chan int, 1) // how many there were
 	group.Go(func() error {

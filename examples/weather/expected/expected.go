@@ -51,13 +51,13 @@ func Year() (Result, error) {
 		temp, wind := number(r["temp"]), number(r["wind_speed"])
 		switch {
 		case math.IsNaN(temp):
-			reasons["no temperature"]++
+			reasons["no-temperature"]++
 			continue
 		case math.IsNaN(wind):
-			reasons["no wind"]++
+			reasons["no-wind"]++
 			continue
 		case wind > 260:
-			reasons["impossible wind"]++
+			reasons["impossible-wind"]++
 			continue
 		}
 		key := r["origin"] + "/" + r["time_hour"][:len("2013-01-01")]

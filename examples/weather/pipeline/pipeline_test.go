@@ -46,7 +46,7 @@ func TestPipeline(t *testing.T) {
 	}, testdriver.ReadMap(out))
 	rejected := invalid.All()
 	require.Len(t, rejected, 1)
-	require.Equal(t, "no temperature", rejected[0].Value.Reason)
+	require.Equal(t, "no-temperature", rejected[0].Value.Reason)
 }
 
 // The real year, through any number of partitions, through caches and through crashes, ends where the program in package

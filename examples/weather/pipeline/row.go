@@ -50,10 +50,10 @@ func Decode(raw string) Row {
 		wrong    string // the reason when it is out of range
 		from, up float64
 	}{
-		{&r.TempF, field[fieldTemp], "no temperature", "impossible temperature", -130, 140},
-		{&r.WindMPH, field[fieldWind], "no wind", "impossible wind", 0, 260},
-		{&r.GustMPH, field[fieldGust], "", "impossible gust", 0, 320},
-		{&r.RainIn, field[fieldRain], "", "impossible rain", 0, 20},
+		{&r.TempF, field[fieldTemp], "no-temperature", "impossible-temperature", -130, 140},
+		{&r.WindMPH, field[fieldWind], "no-wind", "impossible-wind", 0, 260},
+		{&r.GustMPH, field[fieldGust], "", "impossible-gust", 0, 320},
+		{&r.RainIn, field[fieldRain], "", "impossible-rain", 0, 20},
 	} {
 		if f.text == "NA" {
 			if r.Problem = f.missing; r.Problem != "" {
