@@ -94,12 +94,16 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 			return nil, err
 		}
 	}
+	if err := b.removeDeleted(); err != nil {
+		return nil, err
+	}
 	if err := b.openMetadata(ctx); err != nil {
 		return nil, err
 	}
 	b.coordinators = newCoordinators(b, b.meta.Image())
 	b.handlers = b.routes()
 	b.topics.load(b.meta.Image())
+	b.background.Go(b.maintain)
 	b.serve()
 	b.log.Info("broker serves", "node", cfg.NodeID, "addresses", b.Addrs(), "cluster", b.meta.Image().ClusterID, "dir", cfg.DataDir, "flush", cfg.Flush)
 	return b, nil

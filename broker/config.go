@@ -54,6 +54,9 @@ type Config struct {
 	// RebalanceDelay is how long the first member of an empty group waits for
 	// others. Kafka waits three seconds; 0 does not wait.
 	RebalanceDelay time.Duration
+	// RetentionCheck is how often old segments are looked for; 0 means 5
+	// minutes.
+	RetentionCheck time.Duration
 	// TopicDefaults override the defaults of topic configurations, by their
 	// Kafka names ("retention.ms").
 	TopicDefaults map[string]string
@@ -124,6 +127,9 @@ func (c *Config) Validate() error {
 	}
 	if c.RebalanceDelay < 0 {
 		bad("RebalanceDelay is %v: use 0 or more", c.RebalanceDelay)
+	}
+	if c.RetentionCheck < 0 {
+		bad("RetentionCheck is %v: use a positive time", c.RetentionCheck)
 	}
 	names := map[string]bool{}
 	for i := range c.Listeners {
@@ -200,6 +206,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.Flush, FlushAlways)
 	orDefault(&c.DefaultPartitions, 1)
 	orDefault(&c.CoordinatorPartitions, 8)
+	orDefault(&c.RetentionCheck, 5*time.Minute)
 	orDefault(&c.Limits.MaxConnections, 10_000)
 	orDefault(&c.Limits.IdleTimeout, 10*time.Minute)
 	orDefault(&c.Limits.RequestTimeout, 30*time.Second)

@@ -126,32 +126,9 @@ func (s *topicSet) remove(id meta.ID) {
 		return
 	}
 	for _, p := range t.partitions {
-		s.destroy(p)
+		s.b.discard(p)
 	}
 }
-
-// destroy deletes a partition's log. The directory gets another name at once,
-// so that a topic created again under the old name finds none.
-func (s *topicSet) destroy(p *partition) {
-	l := p.stop()
-	gone := fmt.Sprintf("%s.%s%s", p.dir(), p.id, deletedSuffix)
-	err := s.b.fs.Rename(p.dir(), gone)
-	s.b.background.Add(1)
-	go func() {
-		defer s.b.background.Done()
-		if l != nil {
-			l.Abandon()
-		}
-		if err == nil {
-			if err := s.b.fs.RemoveAll(gone); err != nil {
-				s.b.log.Error("cannot delete partition", "dir", gone, "error", err)
-			}
-		}
-	}()
-}
-
-// deletedSuffix marks directories that may be deleted at any time.
-const deletedSuffix = "-delete"
 
 // named returns the topic of that name, or nil. The name may alias a request.
 func (s *topicSet) named(name []byte) *topic {
@@ -217,35 +194,35 @@ func milliseconds(ms int64) time.Duration {
 	return time.Duration(min(ms, most)) * time.Millisecond
 }
 
-// each calls fn for every partition.
-func (s *topicSet) each(fn func(*partition)) {
+// all returns every partition.
+func (s *topicSet) all() []*partition {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	all := make([]*partition, 0, s.partitions)
 	for _, t := range s.byID {
-		for _, p := range t.partitions {
-			fn(p)
-		}
+		all = append(all, t.partitions...)
 	}
+	return all
 }
 
 // close closes all logs, marking them clean.
 func (s *topicSet) close() error {
 	var errs []error
-	s.each(func(p *partition) {
+	for _, p := range s.all() {
 		if l := p.stop(); l != nil {
 			if err := l.Close(); err != nil {
 				errs = append(errs, fmt.Errorf("broker: close %s: %w", filepath.Base(p.dir()), err))
 			}
 		}
-	})
+	}
 	return errors.Join(errs...)
 }
 
 // abandon lets go of all logs as they are.
 func (s *topicSet) abandon() {
-	s.each(func(p *partition) {
+	for _, p := range s.all() {
 		if l := p.stop(); l != nil {
 			l.Abandon()
 		}
-	})
+	}
 }
