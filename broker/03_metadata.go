@@ -60,7 +60,8 @@ func (b *Broker) metadataFor(ctx context.Context, img *meta.Image, asked *kmsg.M
 	mt := kmsg.NewMetadataResponseTopic()
 	mt.Topic, mt.TopicID = asked.Topic, asked.TopicID
 	mt.AuthorizedOperations = noOperations
-	if asked.Topic == nil {
+	// Java's admin client sends an empty name, not null, beside the id.
+	if asked.Topic == nil || asked.TopicID != [16]byte{} {
 		if t := img.TopicByID(meta.ID(asked.TopicID)); t != nil {
 			return metadataTopic(t, req)
 		}
