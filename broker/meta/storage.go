@@ -83,10 +83,11 @@ func openStorage(fsys vfs.FS, dir string, voters []uint64) (*storage, *Image, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.loadHardState(); err != nil {
+	if err := s.openLog(); err != nil {
 		return nil, nil, err
 	}
-	if err := s.openLog(); err != nil {
+	if err := s.loadHardState(); err != nil {
+		_ = s.close()
 		return nil, nil, err
 	}
 	return s, img, nil
@@ -121,18 +122,30 @@ func (s *storage) loadSnapshot(empty *Image) (*Image, error) {
 	return img, nil
 }
 
+// loadHardState runs after the log is loaded. The commit index on disk is as
+// old as the last vote, so it may lie before the snapshot.
 func (s *storage) loadHardState() error {
-	b, err := vfs.ReadFile(s.fs, filepath.Join(s.dir, hardStateFile), maxSnapshot)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	first, _ := s.FirstIndex()
+	last, _ := s.LastIndex()
+	lastTerm, err := s.Term(last)
 	if err != nil {
-		return fmt.Errorf("meta: read hard state: %w", err)
+		return fmt.Errorf("meta: load hard state: %w", err)
 	}
 	var h hardState
+	b, err := vfs.ReadFile(s.fs, filepath.Join(s.dir, hardStateFile), maxSnapshot)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && lastTerm == 0:
+		return nil // the first start
+	case err != nil:
+		return fmt.Errorf("meta: read hard state: %w", err)
+	}
 	if err := json.Unmarshal(b, &h); err != nil {
 		return fmt.Errorf("meta: hard state %s is damaged: %w", filepath.Join(s.dir, hardStateFile), err)
 	}
+	if h.Term < lastTerm {
+		return fmt.Errorf("meta: hard state is of term %d, the log of %d: restore the metadata directory from a backup", h.Term, lastTerm)
+	}
+	h.Commit = min(max(h.Commit, first-1), last)
 	return s.SetHardState(&raftpb.HardState{Term: &h.Term, Vote: &h.Vote, Commit: &h.Commit})
 }
 
@@ -232,44 +245,55 @@ func decodeEntry(b []byte) (*raftpb.Entry, int) {
 	return &raftpb.Entry{Term: &term, Index: &index, Type: &kind, Data: body[entryFixed:]}, entryHeader + int(n)
 }
 
-// save makes entries and hard state durable, in this order: a commit index must
-// never point behind the log.
+// save makes term and vote durable, then the entries: an entry of a term in
+// which this node could vote a second time must not exist.
+//
+// The commit index alone is not written: a restart finds out again what is
+// committed.
 func (s *storage) save(entries []*raftpb.Entry, hs *raftpb.HardState) error {
-	if len(entries) > 0 {
-		var b []byte
-		for _, e := range entries {
-			b = appendEntry(b, e)
+	if !raft.IsEmptyHardState(hs) {
+		old, _, err := s.InitialState()
+		if err != nil {
+			return err
 		}
-		if _, err := s.log.WriteAt(b, s.end); err != nil {
-			return fmt.Errorf("meta: write log: %w", err)
+		if old.GetTerm() != hs.GetTerm() || old.GetVote() != hs.GetVote() {
+			if err := s.saveHardState(hs); err != nil {
+				return err
+			}
 		}
-		if err := s.log.Sync(); err != nil {
-			return fmt.Errorf("meta: sync log: %w", err)
-		}
-		s.end += int64(len(b))
-		if err := s.MemoryStorage.Append(entries); err != nil {
-			return fmt.Errorf("meta: append: %w", err)
+		if err := s.SetHardState(hs); err != nil {
+			return err
 		}
 	}
-	if raft.IsEmptyHardState(hs) {
+	if len(entries) == 0 {
 		return nil
 	}
-	old, _, err := s.InitialState()
+	var b []byte
+	for _, e := range entries {
+		b = appendEntry(b, e)
+	}
+	if _, err := s.log.WriteAt(b, s.end); err != nil {
+		return fmt.Errorf("meta: write log: %w", err)
+	}
+	if err := s.log.Sync(); err != nil {
+		return fmt.Errorf("meta: sync log: %w", err)
+	}
+	s.end += int64(len(b))
+	if err := s.MemoryStorage.Append(entries); err != nil {
+		return fmt.Errorf("meta: append: %w", err)
+	}
+	return nil
+}
+
+func (s *storage) saveHardState(hs *raftpb.HardState) error {
+	b, err := json.Marshal(hardState{Term: hs.GetTerm(), Vote: hs.GetVote(), Commit: hs.GetCommit()})
 	if err != nil {
-		return err
+		return fmt.Errorf("meta: encode hard state: %w", err)
 	}
-	// The commit index alone need not be written: a restart finds out again
-	// what is committed.
-	if old.GetTerm() != hs.GetTerm() || old.GetVote() != hs.GetVote() {
-		b, err := json.Marshal(hardState{Term: hs.GetTerm(), Vote: hs.GetVote(), Commit: hs.GetCommit()})
-		if err != nil {
-			return fmt.Errorf("meta: encode hard state: %w", err)
-		}
-		if err := vfs.WriteFile(s.fs, filepath.Join(s.dir, hardStateFile), b, true); err != nil {
-			return fmt.Errorf("meta: write hard state: %w", err)
-		}
+	if err := vfs.WriteFile(s.fs, filepath.Join(s.dir, hardStateFile), b, true); err != nil {
+		return fmt.Errorf("meta: write hard state: %w", err)
 	}
-	return s.SetHardState(hs)
+	return nil
 }
 
 // compact writes img as the snapshot at its index and drops the entries up to
