@@ -160,27 +160,20 @@ func (l *list[T]) decodeFixed(src []byte, v *[]T) error {
 	if !ok || n < nulls || int(n-nulls)*l.size != len(rest) {
 		return malformedList("%d elements, %d of them null, in %d bytes", n, nulls, len(rest))
 	}
-	out := make([]T, n)
-	next := int64(-1) // position of the next null
-	advance := func() error {
-		last := next
-		if next = math.MaxInt64; len(index) > 0 {
-			next = int64(int32(binary.BigEndian.Uint32(index)))
-			index = index[4:]
-			if next <= last || next >= int64(n) {
-				return malformedList("null at %d of %d", next, n)
-			}
+	// Only when the nulls are where they say, each once, do the elements fill
+	// what is left.
+	last := int64(-1)
+	for at := index; len(at) > 0; at = at[4:] {
+		next := int64(int32(binary.BigEndian.Uint32(at)))
+		if next <= last || next >= int64(n) {
+			return malformedList("null at %d of %d", next, n)
 		}
-		return nil
+		last = next
 	}
-	if err := advance(); err != nil {
-		return err
-	}
+	out := make([]T, n)
 	for i := range out {
-		if int64(i) == next {
-			if err := advance(); err != nil {
-				return err
-			}
+		if len(index) > 0 && int(binary.BigEndian.Uint32(index)) == i {
+			index = index[4:]
 			continue
 		}
 		if err := l.inner.Decode(rest[:l.size:l.size], &out[i]); err != nil {

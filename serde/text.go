@@ -40,6 +40,7 @@ func (bytesSerde) IsNull(v []byte) bool { return v == nil }
 const (
 	internDefault = 8192 // slots of a table of unstated size
 	internStart   = 64   // slots of a new table
+	internWays    = 4    // slots of a set
 	internLongest = 128  // longer strings are not kept
 )
 
@@ -48,9 +49,9 @@ const (
 // It is for the use of one goroutine at a time. It holds copies, never the
 // decoded bytes themselves; strings longer than 128 bytes are not remembered.
 //
-// The table is direct-mapped: a string that hashes to a taken slot replaces the
-// one there. It therefore never grows beyond max, needs no eviction, and a key
-// that comes often comes back soon.
+// The table is four-way associative: a string that hashes to a full set replaces
+// one of the four there. It therefore never grows beyond max, needs no eviction,
+// and keys that come often stay, unless five of them share a set.
 func Interning(max int) Serde[string] {
 	if max <= 0 {
 		max = internDefault
@@ -68,6 +69,7 @@ type interner struct {
 	slots []string // a power of two
 	used  int
 	max   int
+	next  uint // which of a full set goes
 }
 
 func (s *interner) Decode(src []byte, v *string) error {
@@ -82,20 +84,36 @@ func (s *interner) Decode(src []byte, v *string) error {
 	if s.slots == nil {
 		s.slots = make([]string, min(internStart, s.max))
 	}
-	slot := &s.slots[maphash.Bytes(s.seed, src)&uint64(len(s.slots)-1)]
-	if *slot == string(src) { // compares without a conversion
-		*v = *slot
-		return nil
+	set := s.set(maphash.Bytes(s.seed, src))
+	for i := range set {
+		if set[i] == string(src) { // compares without a conversion
+			*v = set[i]
+			return nil
+		}
 	}
-	if *slot == "" {
-		s.used++
-	}
-	*slot = string(src)
-	*v = *slot
+	*v = string(src)
+	s.insert(set, *v)
 	if s.used*2 > len(s.slots) && len(s.slots) < s.max {
 		s.grow()
 	}
 	return nil
+}
+
+func (s *interner) set(hash uint64) []string {
+	at := int(hash) & (len(s.slots) - 1) &^ (internWays - 1)
+	return s.slots[at : at+internWays]
+}
+
+func (s *interner) insert(set []string, v string) {
+	for i := range set {
+		if set[i] == "" {
+			set[i] = v
+			s.used++
+			return
+		}
+	}
+	set[s.next%internWays] = v
+	s.next++
 }
 
 func (s *interner) grow() {
@@ -103,14 +121,9 @@ func (s *interner) grow() {
 	s.slots = make([]string, 2*len(old))
 	s.used = 0
 	for _, str := range old {
-		if str == "" {
-			continue
+		if str != "" {
+			s.insert(s.set(maphash.String(s.seed, str)), str)
 		}
-		slot := &s.slots[maphash.String(s.seed, str)&uint64(len(s.slots)-1)]
-		if *slot == "" {
-			s.used++
-		}
-		*slot = str
 	}
 }
 

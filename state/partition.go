@@ -118,6 +118,38 @@ func (p *Partition) DeleteRange(lo, hi []byte) error {
 	return nil
 }
 
+// fewRows is up to how many rows Expire deletes one by one.
+const fewRows = 1000
+
+// Expire removes the keys in [lo, hi) in the transaction. Unlike DeleteRange it
+// looks how many there are, and deletes a few one by one: each range deleted in
+// an engine slows its reads until it is compacted away, and a stream that is
+// read from its beginning moves past thousands of small segments in a second.
+func (p *Partition) Expire(lo, hi []byte) error {
+	if p.readOnly {
+		return p.fail("expire", ErrReadOnly)
+	}
+	var keys []byte // one after the other
+	var ends []int
+	it := p.Scan(lo, hi, false)
+	for len(ends) < fewRows && it.Next() {
+		keys = append(keys, it.Key()...)
+		ends = append(ends, len(keys))
+	}
+	if err := it.Close(); err != nil {
+		return p.fail("expire", err)
+	}
+	if len(ends) == fewRows {
+		return p.DeleteRange(lo, hi)
+	}
+	from := 0
+	for _, to := range ends {
+		p.over.put(keys[from:to], nil, true)
+		from = to
+	}
+	return nil
+}
+
 // Load writes a restored row (a nil value deletes) for the next commit, past the
 // overlay: it is not seen before. It is for restoring, when nothing else is
 // written to the partition.

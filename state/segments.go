@@ -211,7 +211,7 @@ func (s *segments) admit(p *Partition, dropped func(string), row []byte) (bool, 
 	if first > s.swept {
 		lo := binary.BigEndian.AppendUint64(nil, uint64(s.swept))
 		hi := binary.BigEndian.AppendUint64(nil, uint64(first))
-		if err := p.DeleteRange(lo, hi); err != nil {
+		if err := p.Expire(lo, hi); err != nil {
 			return false, err
 		}
 		s.swept = first

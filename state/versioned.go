@@ -427,18 +427,20 @@ func (s *VersionedStore[K, V]) sweep() error {
 	lo := binary.BigEndian.AppendUint64([]byte{expiryRows}, uint64(s.swept))
 	hi := binary.BigEndian.AppendUint64([]byte{expiryRows}, uint64(horizon))
 	it := s.p.Scan(lo, hi, false)
-	defer it.Close()
-	for it.Next() {
-		row := append([]byte{historyRows}, it.Key()[9:]...)
-		if err := s.p.Delete(row); err != nil {
-			return err
-		}
+	var row []byte
+	var err error
+	for err == nil && it.Next() {
+		row = append(append(row[:0], historyRows), it.Key()[9:]...)
+		err = s.p.Delete(row)
 	}
-	if err := it.Err(); err != nil {
-		return err
+	if cerr := it.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return s.fail("expire", err)
 	}
 	s.swept = horizon
-	return s.p.DeleteRange(lo, hi)
+	return s.p.Expire(lo, hi)
 }
 
 // All yields the latest versions of all keys that have one, in the order of their
