@@ -55,7 +55,7 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 		name: name, left: left, fk: fk, keyNull: null.Test(o.n.ks),
 		ks: b.serdeFor(t.n.ks, "key of "+where), vs: b.serdeFor(t.n.vs, "value of "+where),
 		kos: b.serdeFor(o.n.ks, "foreign key of "+where), vos: b.serdeFor(o.n.vs, "foreign value of "+where),
-		subs: state.Timestamped(name+"-subscription-store", serde.Bytes, serde.Bytes, append(so.opts, state.Uncached())...),
+		subs: state.Timestamped(name+"-subscription-store", serde.Bytes, serde.Bytes, append(so.opts, state.Uncached(), state.LogHeaders())...),
 	}
 	b.t.AddStore(j.subs)
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
 )
 
 // A StoreOption changes how the result of an operator is stored.
@@ -18,6 +19,7 @@ type storing struct {
 	retention time.Duration
 	history   time.Duration // of versions; 0: no versions
 	serde     any           // of the values
+	uses      []topology.Declared
 }
 
 func (n named) store(s *storing) { s.operator.name = string(n) }
@@ -68,6 +70,11 @@ func Versioned(d time.Duration) StoreOption { return storeOption(func(s *storing
 // the operator's result; Build checks it.
 func ValueSerde[V any](s serde.Serde[V]) StoreOption {
 	return storeOption(func(st *storing) { st.serde = s })
+}
+
+// Using lets a transformer of a table use the stores.
+func Using(stores ...topology.Declared) StoreOption {
+	return storeOption(func(s *storing) { s.uses = append(s.uses, stores...) })
 }
 
 func storingOf(opts []StoreOption) *storing {

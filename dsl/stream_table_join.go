@@ -1,11 +1,14 @@
 package dsl
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/null"
 	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -83,13 +86,26 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 	}
 	name := b.name(j.operator.name, op, s.p.Node())
 	in, out := nullsOf(s.ks, s.vs), null.Test[VR](nil)
+	stores := t.n.reads()
+	var buffer state.KVHandle[[]byte, []byte]
 	if j.grace != 0 {
-		checkGrace(b, name, t, j.grace)
+		checkGrace(b, name, t, j)
+		s.ks = b.serdeFor(s.ks, fmt.Sprintf("key of join %q", name))
+		s.vs = b.serdeFor(s.vs, fmt.Sprintf("value of join %q", name))
+		buffer = state.KeyValue(name+"-Buffer", serde.Bytes, serde.Bytes, append(storingOf(j.opts).opts, state.Uncached())...)
+		b.t.AddStore(buffer)
+		stores = append(slices.Clone(stores), buffer.StoreName())
 	}
-	p := topology.Attach(b.t, topology.Spec{Name: name, Op: op, Stores: t.n.reads()}, func(w *topology.Wiring, id int, p *topology.Port[K, VR]) processor.Node[K, V] {
+	p := topology.Attach(b.t, topology.Spec{Name: name, Op: op, Stores: stores}, func(w *topology.Wiring, id int, p *topology.Port[K, VR]) processor.Node[K, V] {
 		n := &joinTableNode[K, V, VO, VR]{name: name, inner: inner, f: f, nulls: in, isNull: out, table: t.n.getter(w), next: p.Next(w)}
 		if t.n.versioned {
 			n.versions, _ = n.table.(asOfGetter[K, VO])
+		}
+		if j.grace != 0 {
+			return &graceNode[K, V, VO, VR]{
+				joinTableNode: n, st: buffer.In(w.Context), grace: j.grace.Milliseconds(),
+				ks: serde.ForTask(s.ks), vs: serde.ForTask(s.vs),
+			}
 		}
 		return n
 	}, s.p)
@@ -114,11 +130,14 @@ func joinable[K, V any](s Stream[K, V], op, topic string) Stream[K, V] {
 	return s.repartition(topic, &repartition{})
 }
 
-func checkGrace[K, V any](b *Builder, name string, t Table[K, V], grace time.Duration) {
+func checkGrace[K, V any](b *Builder, name string, t Table[K, V], j *joining) {
+	if j.operator.name == "" {
+		b.t.Fail("dsl: JoinGrace needs Named: the buffer's changelog is called after the join")
+	}
 	if !t.n.versioned {
 		b.t.Fail("dsl: %q: JoinGrace needs a versioned table", name)
-	} else if t.n.history > 0 && grace > t.n.history {
-		b.t.Fail("dsl: %q: JoinGrace of %v is longer than the table's history, %v", name, grace, t.n.history)
+	} else if t.n.history > 0 && j.grace > t.n.history {
+		b.t.Fail("dsl: %q: JoinGrace of %v is longer than the table's history, %v", name, j.grace, t.n.history)
 	}
 }
 

@@ -90,6 +90,7 @@ func suppress[K, V any](t Table[K, V], s Suppression, until func(K) int64, opts 
 			name: w.Name(id), s: s, wait: s.wait.Milliseconds(), until: until, observed: -1,
 			ks: serde.ForTask(ks), vs: serde.ForTask(vs), isNull: null.Test(vs), next: out.Next(w),
 		}
+		w.Context.KeepTime(x.name, &x.observed)
 		x.buf, _ = w.Context.Store(h.StoreName()).(*buffer)
 		if x.buf == nil {
 			w.Fail("dsl: %s is not open", where)
