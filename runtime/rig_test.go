@@ -30,7 +30,7 @@ type rig struct {
 	cluster *brokertest.Cluster // nil for kfake
 	addrs   []string
 	session time.Duration // the shortest there may be
-	client  *kgo.Client // reads committed
+	client  *kgo.Client   // reads committed
 }
 
 // newRig starts this module's broker with topics of the given numbers of

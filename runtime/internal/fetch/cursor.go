@@ -53,6 +53,11 @@ type Cursor struct {
 	closed      bool
 }
 
+// Detached returns a cursor that reads nothing. Its methods may be called.
+func Detached() *Cursor {
+	return &Cursor{f: &Fetcher{}, broker: -1, leaderEpoch: -1, lastEpoch: -1, closed: true, notify: func() {}}
+}
+
 // Topic is the topic's name.
 func (c *Cursor) Topic() string { return c.topic }
 
