@@ -36,7 +36,7 @@ check: setup ## formatting, vet, staticcheck, tidy go.mod, short tests: under tw
 	go test $(FLAGS) -short $(PKGS)
 
 fmt: setup-go
-	@out=$$("$$(go env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); \
+	@out=$$("$$(go env GOROOT)/bin/gofmt" -l .); \
 	if [ -n "$$out" ]; then printf 'not formatted (go fmt ./...):\n%s\n' "$$out"; exit 1; fi
 
 race: setup ## short tests under the race detector

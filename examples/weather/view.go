@@ -50,10 +50,10 @@ func frame(width, height int, p progress, b *board.Board) []string {
 	stations := b.Stations()
 	const least, tail = 5, 2 // lines of a station: a gap, its figures, a chart of three rows; and of the closing lines
 	shown := min(len(stations), max((height-len(lines)-tail)/least, 1))
-	for i, s := range stations[:shown] {
-		room := (height - len(lines) - tail) / (shown - i)
+	rows := min((height-len(lines)-tail)/max(shown, 1)-2, 8)
+	for _, s := range stations[:shown] {
 		lines = append(lines, "")
-		lines = append(lines, station(s, width, max(1, min(room-2, 8)))...)
+		lines = append(lines, station(s, width, max(rows, 1))...)
 	}
 	if rest := len(stations) - shown; rest > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d stations more", rest))
@@ -77,7 +77,7 @@ func statusLine(p progress, b *board.Board, width int) string {
 		return pad(thousands(p.Rows)+" rows", right, width)
 	}
 	share := min(float64(p.Rows)/float64(p.Total), 1)
-	const bar = 24
+	const bar = 20
 	full := int(share*bar + 0.5)
 	left := fmt.Sprintf("%s%s %3.0f %%  %s of %s rows", strings.Repeat("━", full), dim(strings.Repeat("─", bar-full)),
 		share*100, thousands(p.Rows), thousands(p.Total))
