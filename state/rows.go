@@ -24,9 +24,7 @@ type rows[V any] struct {
 	timed  bool
 	seg    *segments                    // how rows expire; nil: never
 	logKey func(dst, row []byte) []byte // nil: the row itself
-	// logHeaders puts the headers of the record at hand into the changelog, as
-	// Kafka Streams does for windows without timestamps.
-	logHeaders bool
+	logHeaders bool // the changelog gets the headers of the record at hand
 	cache      *cache[V]
 	v          V      // what is being decoded
 	fault      error  // why the store cannot be used
@@ -36,7 +34,7 @@ type rows[V any] struct {
 
 func newRows[V any](spec Spec, env Env, vs serde.Serde[V], timed bool) rows[V] {
 	vs = serde.ForTask(vs)
-	r := rows[V]{spec: spec, env: env, p: env.Partition, vs: vs, isNull: serde.NullTest(vs), timed: timed}
+	r := rows[V]{spec: spec, env: env, p: env.Partition, vs: vs, isNull: serde.NullTest(vs), timed: timed, logHeaders: spec.LogHeaders}
 	r.buf = make([]byte, 0, 64) // never nil: nil is a tombstone
 	if spec.Cached && env.Cache != nil && !env.Partition.readOnly {
 		r.cache = newCache[V](env.Cache)

@@ -27,7 +27,8 @@ func newSegmented[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serd
 	}
 	s.seg = newSegments(spec, suffix)
 	s.logKey = s.seg.logKey
-	s.logHeaders = spec.Type == TypeWindow && !spec.Timestamped
+	// Kafka Streams' windows without timestamps carry them, too.
+	s.logHeaders = s.logHeaders || spec.Type == TypeWindow && !spec.Timestamped
 	return s
 }
 

@@ -38,6 +38,8 @@ type Spec struct {
 	InMemory    bool
 	Cached      bool
 	Logged      bool
+	// LogHeaders puts the headers of the record at hand into the changelog.
+	LogHeaders bool
 	// LogConfig is what the user wants of the changelog topic.
 	LogConfig map[string]string
 }
@@ -97,6 +99,10 @@ func LogConfig(c map[string]string) Option {
 		maps.Copy(s.LogConfig, c)
 	}
 }
+
+// LogHeaders puts the headers of the record at hand into the store's changelog,
+// as Kafka Streams does for some of its own stores. They are not restored.
+func LogHeaders() Option { return func(s *Spec) { s.LogHeaders = true } }
 
 // InMemory makes the store behave as Kafka Streams' in-memory one where that
 // differs from the persistent one: sessions with the same end come with
