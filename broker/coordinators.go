@@ -33,10 +33,11 @@ func newCoordinators(b *Broker, img *meta.Image) *coordinators {
 		}
 		return b.cfg.CoordinatorPartitions
 	}
-	c.txns = txn.NewCoordinator(txn.Config{Partitions: count(meta.TxnTopic)}, producerIDs{b}, topicView{b.topics}, c)
+	c.txns = txn.NewCoordinator(txn.Config{Partitions: count(meta.TxnTopic), Logger: b.log}, producerIDs{b}, topicView{b.topics}, c)
 	c.groups = group.NewCoordinator(group.Config{
 		InitialRebalanceDelay: b.cfg.RebalanceDelay,
 		Partitions:            count(meta.GroupTopic),
+		Logger:                b.log,
 	}, topicView{b.topics}, c)
 	return c
 }

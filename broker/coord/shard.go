@@ -3,6 +3,7 @@ package coord
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -21,15 +22,19 @@ var (
 	ErrLost = errors.New("coord: journal failed, outcome unknown")
 )
 
-// reloadDelay is how long a shard whose journal failed waits before it replays
-// again, so that a dead disk is not hammered.
-const reloadDelay = 100 * time.Millisecond
+// A shard whose journal failed waits before it replays, longer each time the
+// replay itself fails, so that a dead disk is not hammered.
+const (
+	minReloadDelay = 100 * time.Millisecond
+	maxReloadDelay = 5 * time.Second
+)
 
 // A Shard owns one machine and its journal. Its methods may be called from any
 // goroutine.
 type Shard[M Machine] struct {
 	journal Journal
 	fresh   func() M // returns an empty machine
+	log     *slog.Logger
 	stop    context.CancelFunc
 	stopped chan struct{}
 
@@ -42,12 +47,14 @@ type Shard[M Machine] struct {
 }
 
 // StartShard replays the journal and serves until Close. fresh returns an
-// empty machine; it is called again after each failure of the journal.
-func StartShard[M Machine](journal Journal, fresh func() M) *Shard[M] {
+// empty machine; it is called again after each failure of the journal, which is
+// logged.
+func StartShard[M Machine](log *slog.Logger, journal Journal, fresh func() M) *Shard[M] {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Shard[M]{
 		journal: journal,
 		fresh:   fresh,
+		log:     log,
 		stop:    cancel,
 		stopped: make(chan struct{}),
 		status:  ErrLoading,
@@ -136,14 +143,19 @@ func (s *Shard[M]) Serving(ctx context.Context) error {
 
 func (s *Shard[M]) run(ctx context.Context) {
 	defer close(s.stopped)
-	for ctx.Err() == nil {
+	for delay := minReloadDelay; ctx.Err() == nil; delay = min(2*delay, maxReloadDelay) {
 		m, err := s.load(ctx)
 		if err == nil {
-			s.serve(ctx, m)
+			err = s.serve(ctx, m)
+			delay = minReloadDelay
 		}
+		if ctx.Err() != nil {
+			break
+		}
+		s.log.Error("coordinator journal failed, replaying it", "error", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(reloadDelay):
+		case <-time.After(delay):
 		}
 	}
 	s.setStatus(ErrNotLeader)
@@ -158,7 +170,7 @@ func (s *Shard[M]) load(ctx context.Context) (M, error) {
 }
 
 // serve runs the machine until the journal fails or ctx ends.
-func (s *Shard[M]) serve(ctx context.Context, m M) {
+func (s *Shard[M]) serve(ctx context.Context, m M) error {
 	var (
 		next     Step // gathers for the next append
 		inflight []Effect
@@ -190,7 +202,7 @@ func (s *Shard[M]) serve(ctx context.Context, m M) {
 			records, effects := next.Take()
 			var err error
 			if buf, err = encode(buf[:0], &builder, records, next.Now); err != nil {
-				return
+				return err
 			}
 			inflight, busy = effects, true
 			go func() { appended <- s.journal.Append(ctx, buf) }()
@@ -205,11 +217,11 @@ func (s *Shard[M]) serve(ctx context.Context, m M) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		case err := <-appended:
 			busy = false
 			if err != nil {
-				return
+				return err
 			}
 			commit(inflight)
 			inflight = nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,7 +79,7 @@ func (j *slow) Append(ctx context.Context, b []byte) error {
 }
 
 func serve(t *testing.T, j coord.Journal) *coord.Shard[*counter] {
-	s := coord.StartShard(j, func() *counter { return &counter{} })
+	s := coord.StartShard(slog.New(slog.DiscardHandler), j, func() *counter { return &counter{} })
 	t.Cleanup(s.Close)
 	require.NoError(t, s.Serving(t.Context()))
 	return s
@@ -160,7 +161,7 @@ func TestShardTimers(t *testing.T) {
 func TestShardClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &slow{tokens: make(chan struct{})}
-		s := coord.StartShard(j, func() *counter { return &counter{} })
+		s := coord.StartShard(slog.New(slog.DiscardHandler), j, func() *counter { return &counter{} })
 		require.NoError(t, s.Serving(t.Context()))
 		failed := make(chan error, 2)
 		go func() { _, err := add(t.Context(), s, 1); failed <- err }()
@@ -215,7 +216,7 @@ func TestRecordsSurviveTheJournal(t *testing.T) {
 // BenchmarkShardConcurrentSteps shows how concurrent requests share appends.
 func BenchmarkShardConcurrentSteps(b *testing.B) {
 	j := new(coordtest.Journal)
-	s := coord.StartShard(j, func() *counter { return &counter{} })
+	s := coord.StartShard(slog.New(slog.DiscardHandler), j, func() *counter { return &counter{} })
 	defer s.Close()
 	if err := s.Serving(b.Context()); err != nil {
 		b.Fatal(err)

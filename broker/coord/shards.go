@@ -3,6 +3,7 @@ package coord
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -16,14 +17,14 @@ type Shards[M Machine] struct {
 }
 
 // Lead starts a shard; a shard that is already there is closed first.
-func (s *Shards[M]) Lead(partition int32, journal Journal, fresh func() M) {
+func (s *Shards[M]) Lead(log *slog.Logger, partition int32, journal Journal, fresh func() M) {
 	s.Resign(partition)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.shards == nil {
 		s.shards = make(map[int32]*Shard[M])
 	}
-	s.shards[partition] = StartShard(journal, fresh)
+	s.shards[partition] = StartShard(log.With("partition", partition), journal, fresh)
 }
 
 // Resign closes the shard of a partition, if there is one.

@@ -3,6 +3,7 @@ package group
 import (
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	Partitions int32
 	// NewMemberID makes the id of a dynamic member. Default: prefix-uuid.
 	NewMemberID func(prefix string) string
+	// Logger receives failures of journals. Default: slog.Default.
+	Logger *slog.Logger
 }
 
 // newMemberTimeout removes a member that has never answered a join: it does
@@ -49,6 +52,9 @@ func (c Config) withDefaults() *Config {
 	set(&c.Partitions, 50)
 	if c.NewMemberID == nil {
 		c.NewMemberID = newMemberID
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	return &c
 }

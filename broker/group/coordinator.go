@@ -44,7 +44,7 @@ func NewCoordinator(cfg Config, topics Topics, txns Transactions) *Coordinator {
 // Lead starts to serve a partition of __consumer_offsets: its journal is
 // replayed in the background.
 func (c *Coordinator) Lead(partition int32, journal coord.Journal) {
-	c.shards.Lead(partition, journal, func() *Machine { return newMachine(c.cfg) })
+	c.shards.Lead(c.cfg.Logger.With("topic", coord.OffsetsTopic), partition, journal, func() *Machine { return newMachine(c.cfg) })
 }
 
 // Resign stops serving a partition.

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,7 +66,7 @@ type harness struct {
 }
 
 func start(t *testing.T, cfg Config) *harness {
-	cfg.Partitions = 1
+	cfg.Partitions, cfg.Logger = 1, slog.New(slog.DiscardHandler)
 	h := &harness{t: t, journal: new(coordtest.Journal), txns: new(transactions)}
 	h.Coordinator = NewCoordinator(cfg, topics{}, h.txns)
 	h.restart()

@@ -189,9 +189,15 @@ func (g *group) common(name string) bool {
 func (g *group) vote() string {
 	var names []string
 	votes := make(map[string]int)
+	common := make(map[string]bool)
 	for _, mb := range g.members {
 		for _, p := range mb.protocols {
-			if g.common(p.Name) {
+			ok, known := common[p.Name]
+			if !known {
+				ok = g.common(p.Name)
+				common[p.Name] = ok
+			}
+			if ok {
 				if votes[p.Name] == 0 {
 					names = append(names, p.Name)
 				}

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"log/slog"
 	"math"
 	"time"
 )
@@ -26,6 +27,8 @@ type Config struct {
 	// MaxEpoch is the epoch after which a producer gets a new id
 	// (32766; 32767 is for the last markers). Tests lower it.
 	MaxEpoch int16
+	// Logger receives failures of journals. Default: slog.Default.
+	Logger *slog.Logger
 }
 
 const (
@@ -43,6 +46,9 @@ func (c Config) withDefaults() *Config {
 	set(&c.CompletionWait, time.Second)
 	set(&c.Partitions, 50)
 	set(&c.MaxEpoch, math.MaxInt16-1)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
 	return &c
 }
 

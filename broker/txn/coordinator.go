@@ -56,7 +56,7 @@ func (c *Coordinator) Lead(partition int32, journal coord.Journal) {
 	c.mu.Lock()
 	c.senders[partition] = snd
 	c.mu.Unlock()
-	c.shards.Lead(partition, journal, func() *Machine {
+	c.shards.Lead(c.cfg.Logger.With("topic", coord.TransactionsTopic), partition, journal, func() *Machine {
 		return newMachine(c.cfg, c.ids, journal.LeaderEpoch(), snd.send)
 	})
 }

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -81,7 +82,7 @@ type harness struct {
 }
 
 func start(t *testing.T, cfg Config) *harness {
-	cfg.Partitions = 1
+	cfg.Partitions, cfg.Logger = 1, slog.New(slog.DiscardHandler)
 	w := &world{
 		exist:   map[string]int32{"a": 3, "b": 3, coord.OffsetsTopic: 1},
 		written: make(map[coord.TopicPartition][]coord.Marker),
