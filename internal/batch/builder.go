@@ -37,6 +37,7 @@ type Builder struct {
 	count     int32
 	lastDelta int32 // of the last record, −1 before the first
 	baseTime  int64
+	fixedBase bool // baseTime is given, not the first record's
 	maxTime   int64
 }
 
@@ -46,6 +47,7 @@ func (b *Builder) Reset(opts Options) {
 	b.buf = grow(b.buf[:0], HeaderLen)
 	b.count = 0
 	b.lastDelta = -1
+	b.fixedBase = false
 	b.maxTime = math.MinInt64
 }
 
@@ -80,7 +82,7 @@ func (b *Builder) AppendRaw(key, value []byte, ts int64, headers Headers) {
 
 // start writes everything of a record but its headers.
 func (b *Builder) start(delta int32, key, value []byte, ts int64, headers, headersLen int) {
-	if b.count == 0 {
+	if b.count == 0 && !b.fixedBase {
 		b.baseTime = ts
 	}
 	tsDelta := ts - b.baseTime
@@ -118,6 +120,25 @@ func (b *Builder) Finish(codec Codec) (View, error) {
 	if b.count == 0 {
 		return nil, ErrEmpty
 	}
+	v, err := b.pack(codec)
+	if err != nil {
+		return nil, err
+	}
+	attributes := int16(codec)
+	if b.opts.Transactional {
+		attributes |= attrTransactional
+	}
+	if b.opts.Control {
+		attributes |= attrControl
+	}
+	v.putHeader(&b.opts, header{
+		attributes: attributes, lastDelta: b.lastDelta, baseTime: b.baseTime, maxTime: b.maxTime, count: b.count,
+	})
+	return v, nil
+}
+
+// pack compresses the records behind room for the header.
+func (b *Builder) pack(codec Codec) (View, error) {
 	out := b.buf
 	if codec != None {
 		b.packed = grow(b.packed[:0], HeaderLen)
@@ -130,18 +151,7 @@ func (b *Builder) Finish(codec Codec) (View, error) {
 	if len(out) > math.MaxInt32 {
 		return nil, fmt.Errorf("batch: %d bytes do not fit into one batch", len(out))
 	}
-	attributes := int16(codec)
-	if b.opts.Transactional {
-		attributes |= attrTransactional
-	}
-	if b.opts.Control {
-		attributes |= attrControl
-	}
-	v := View(out)
-	v.putHeader(&b.opts, header{
-		attributes: attributes, lastDelta: b.lastDelta, baseTime: b.baseTime, maxTime: b.maxTime, count: b.count,
-	})
-	return v, nil
+	return View(out), nil
 }
 
 // header is what the records themselves determine of a batch's header.
