@@ -84,7 +84,7 @@ func (d *Driver) run() error {
 			}
 		}
 	}
-	if d.cfg.manual && !d.keeps() {
+	if d.cfg.manual && d.random == nil {
 		return d.deliver()
 	}
 	return nil
@@ -94,6 +94,9 @@ func (d *Driver) run() error {
 func (d *Driver) step(u *unit) error {
 	err := u.step()
 	if retry := (*processor.RetryError)(nil); errors.As(err, &retry) {
+		if d.cfg.manual && d.random == nil {
+			return fmt.Errorf("with ManualCommit nothing can be tried again: %w", err)
+		}
 		if u.retries++; u.retries > maxRetries {
 			return err
 		}
@@ -107,7 +110,7 @@ func (d *Driver) step(u *unit) error {
 		return d.crash(u)
 	}
 	if d.cfg.manual {
-		if d.keeps() {
+		if d.random != nil {
 			return nil // delivered by the commit, as in a transaction
 		}
 		return d.deliver()
@@ -196,7 +199,7 @@ func (d *Driver) advance() error {
 	}
 	var err error
 	if d.cfg.manual {
-		if !d.keeps() {
+		if d.random == nil {
 			err = d.deliver()
 		}
 	} else {

@@ -134,3 +134,56 @@ func dumpSessions(entries iter.Seq2[state.SessionEntry[text, text], error]) (tex
 }
 
 func sessionOps(p *plan) { single(p, func() *sessionCommander { return new(sessionCommander) }, ses) }
+
+var ver = state.Versioned("ver", textSerde, textSerde, ms(60))
+
+type versionCommander struct {
+	ver *state.VersionedStore[text, text]
+}
+
+func (s *versionCommander) Init(c *processor.Context, _ *output) error {
+	s.ver = ver.In(c)
+	return nil
+}
+
+func (s *versionCommander) Process(_ *processor.Context, r record, out *output) error {
+	return answering(r, out, s.run)
+}
+
+func (s *versionCommander) run(r record) (result text, answer bool, err error) {
+	op, x, _ := command(r.Value)
+	var v text
+	var at int64
+	var ok bool
+	switch op {
+	case "put", "rm":
+		value := &x
+		if op == "rm" {
+			value = nil
+		}
+		end, err := s.ver.Put(r.Key, value, r.Timestamp)
+		switch end {
+		case state.StillValid:
+			return new("max"), true, err
+		case state.NotPut:
+			return new("no"), true, err
+		}
+		return new(num(end)), true, err
+	case "del":
+		v, at, ok, err = s.ver.Delete(r.Key, r.Timestamp)
+	case "get":
+		v, at, ok, err = s.ver.Get(r.Key)
+	case "asof":
+		v, at, ok, err = s.ver.GetAsOf(r.Key, r.Timestamp)
+	}
+	version := "null"
+	if ok {
+		version = show(v) + "@" + num(at)
+	}
+	if op == "del" {
+		version = "d:" + version
+	}
+	return &version, true, err
+}
+
+func versionOps(p *plan) { single(p, func() *versionCommander { return new(versionCommander) }, ver) }

@@ -107,6 +107,18 @@ func programs() map[string]func(*plan) {
 		"table-table-versioned":                        tableJoinVersioned,
 		"table-versioned-source":                       tableVersionedSource,
 		"table-versioned-groupby":                      tableVersionedGroupBy,
+		"papi-versioned-store":                         versionOps,
+		"suppress-window-close":                        suppressWindowClose(dsl.Uncached()),
+		"suppress-window-close-cached-manual":          suppressWindowClose(),
+		"suppress-time-limit":                          suppressTimeLimit,
+		"suppress-max-records":                         suppressMaxRecords,
+		"suppress-time-limit-zero-agg":                 suppressTimeLimitZero,
+		"suppress-windowed-time-limit":                 suppressWindowedTimeLimit,
+		"suppress-session-close":                       suppressSessionClose,
+		"fk-join-inner":                                fkInner,
+		"fk-join-left":                                 fkLeft,
+		"fk-join-keyvalue-extractor-cached":            fkKeyValueExtractor,
+		"fk-join-unmaterialized-manual":                fkUnmaterialized,
 	}
 }
 

@@ -94,3 +94,31 @@ func tableJoinVersioned(p *plan) {
 	l, r := p.lr(dsl.Versioned(ms(500)))
 	l.Join(r, join).ToStream().To(texts("out"))
 }
+
+func fk(_, v text) (text, bool) { f := foreignKey(v); return f, f != nil }
+
+func fkInner(p *plan) {
+	l, r := p.lr(dsl.Uncached())
+	l.JoinOn("fk", r, fk, join, dsl.Stored("j"), dsl.Uncached()).ToStream().To(texts("out"))
+}
+
+func fkLeft(p *plan) {
+	l, r := p.lr(dsl.Uncached())
+	l.LeftJoinOn("fk", r, fk, leftJoin, dsl.Stored("j"), dsl.Uncached()).ToStream().To(texts("out"))
+}
+
+func fkKeyValueExtractor(p *plan) {
+	l, r := p.lr()
+	l.LeftJoinOn("fkj", r, func(k, v text) (text, bool) {
+		if show(k) == "d" {
+			return new("f3"), true
+		}
+		return fk(k, v)
+	}, leftJoin, dsl.Stored("j")).
+		ToStream().To(texts("out"))
+}
+
+func fkUnmaterialized(p *plan) {
+	l, r := p.lr()
+	l.JoinOn("fk", r, fk, join).ToStream().To(texts("out"))
+}
