@@ -20,6 +20,7 @@ type checkpoint struct {
 	recovery      int64 // everything below was synced: damage there is corruption
 	logStart      int64
 	highWatermark int64
+	cleaned       int64  // below it compaction has been
 	incarnation   string // of the file system when this was written
 
 	// clean closing: the active segment and its size. They match only if
@@ -30,8 +31,8 @@ type checkpoint struct {
 }
 
 func (c *checkpoint) encode() []byte {
-	b := fmt.Appendf(nil, "0\nrecovery-point %d\nlog-start %d\nhigh-watermark %d\nincarnation %s\n",
-		c.recovery, c.logStart, c.highWatermark, c.incarnation)
+	b := fmt.Appendf(nil, "0\nrecovery-point %d\nlog-start %d\nhigh-watermark %d\ncleaned %d\nincarnation %s\n",
+		c.recovery, c.logStart, c.highWatermark, c.cleaned, c.incarnation)
 	if c.clean {
 		b = fmt.Appendf(b, "clean %d %d\n", c.activeBase, c.activeSize)
 	}
@@ -61,6 +62,8 @@ func decodeCheckpoint(b []byte) (checkpoint, error) {
 			c.logStart, err = parseOffset(value)
 		case "high-watermark":
 			c.highWatermark, err = parseOffset(value)
+		case "cleaned":
+			c.cleaned, err = parseOffset(value)
 		case "incarnation":
 			c.incarnation = string(value)
 		case "clean":
@@ -132,6 +135,7 @@ func (l *Log) saveCheckpoint(c checkpoint) error {
 	c.recovery = l.flushed.Load()
 	c.logStart = l.logStart.Load()
 	c.highWatermark = l.hw.Load()
+	c.cleaned = l.cleaned.Load()
 	c.incarnation = l.cfg.FS.Incarnation()
 	if c == l.saved {
 		return nil

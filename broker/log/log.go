@@ -23,9 +23,10 @@
 //     transactions, epochs) equals that of the log when it stopped, as far as
 //     its batches survived.
 //
-// Locks, in this order: writeMu serialises everything that changes the log and
-// is held during I/O; mu guards what readers look at and is never held during
-// I/O. Offsets are also atomics, so that asking for them takes no lock.
+// Locks, in this order: cleanMu lets one compaction run at a time; writeMu
+// serialises everything that changes the log and is held during I/O; mu guards
+// what readers look at and is never held during I/O. Offsets are also atomics,
+// so that asking for them takes no lock.
 package log
 
 import (
@@ -45,6 +46,7 @@ type Log struct {
 	cfg Config
 	dir string
 
+	cleanMu sync.Mutex // held by a compaction, before writeMu
 	writeMu sync.Mutex
 	failed  error      // writeMu: the storage error that ended writing
 	closed  bool       // writeMu
@@ -64,6 +66,7 @@ type Log struct {
 	hw       atomic.Int64
 	lso      atomic.Int64
 	flushed  atomic.Int64
+	cleaned  atomic.Int64 // changes under writeMu
 
 	flush flusher
 	tail  tail

@@ -4,13 +4,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/thalweg/thalweg/broker/log/vfs"
+	"github.com/thalweg/thalweg/internal/batch"
 )
 
 // Open opens the log in dir, or makes one. After a crash it recovers: see
@@ -56,6 +56,7 @@ func (l *Log) open() error {
 	l.logEnd.Store(end)
 	l.flushed.Store(end)
 	l.logStart.Store(min(max(ckpt.logStart, l.segments[0].base), end))
+	l.cleaned.Store(min(ckpt.cleaned, end))
 	l.hw.Store(max(min(ckpt.highWatermark, end), l.logStart.Load()))
 	if end < ckpt.logStart {
 		// What had not been deleted was lost.
@@ -100,6 +101,15 @@ func (l *Log) listFiles() error {
 	names, err := l.cfg.FS.List(l.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return storage("list log directory", err)
+	}
+	changed, err := l.recoverSwaps(names)
+	if err != nil {
+		return err
+	}
+	if changed {
+		if names, err = l.cfg.FS.List(l.dir); err != nil {
+			return storage("list log directory", err)
+		}
 	}
 	bases := map[int64]bool{}
 	for _, name := range names {
@@ -176,18 +186,13 @@ func (l *Log) openEpochs(crashed bool) error {
 func (l *Log) scanEpochs() (epochs, error) {
 	var e epochs
 	for _, s := range l.segments {
-		c := s.scan(0, s.size)
-		for {
-			v, _, err := c.next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
+		err := s.each(func(v batch.View) {
 			if v.LeaderEpoch() > e.latest() {
 				e.assign(v.LeaderEpoch(), v.BaseOffset())
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return e, nil

@@ -248,6 +248,21 @@ func (c *scanner) next() (batch.View, int64, error) {
 	return v, at, nil
 }
 
+// each calls fn for every batch of the segment.
+func (s *segment) each(fn func(batch.View)) error {
+	c := s.scan(0, s.size)
+	for {
+		v, _, err := c.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fn(v)
+	}
+}
+
 // fill reads from pos on, at least the whole next batch if its length is sane.
 func (c *scanner) fill() error {
 	want := int64(scanBuffer)

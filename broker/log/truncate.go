@@ -117,6 +117,7 @@ func (l *Log) truncate(offset int64) error {
 	l.cuts++
 	l.flushed.Store(min(l.flushed.Load(), s.base))
 	l.hw.Store(min(l.hw.Load(), end))
+	l.cleaned.Store(min(l.cleaned.Load(), s.base))
 	l.mu.Unlock()
 	if err := l.saveCheckpoint(checkpoint{}); err != nil {
 		return err
@@ -236,6 +237,7 @@ func (l *Log) resetTo(offset int64) error {
 	old := l.segments
 	l.cuts++
 	l.flushed.Store(0)
+	l.cleaned.Store(0)
 	l.mu.Unlock()
 	if err := l.saveCheckpoint(checkpoint{}); err != nil {
 		return err

@@ -1,0 +1,287 @@
+package log
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/thalweg/thalweg/broker/log/vfs"
+	"github.com/thalweg/thalweg/internal/batch"
+)
+
+// kept is what a record must look like wherever it survives.
+type kept struct {
+	key, value string
+	null       bool
+	ts         int64
+}
+
+// compactSim writes keyed records, in and out of transactions, and knows for
+// every offset what was written and whether it is committed.
+type compactSim struct {
+	t    *testing.T
+	r    *rand.Rand
+	fs   *vfs.Fault
+	cfg  Config
+	log  *Log
+	now  int64
+	all  map[int64]kept    // every data record ever written
+	dead map[int64]bool    // of aborted transactions
+	txn  map[int64][]int64 // open transactions' offsets, by producer
+	seq  map[int64]int32
+}
+
+func newCompactSim(t *testing.T, seed uint64) *compactSim {
+	s := &compactSim{
+		t: t, r: rand.New(rand.NewPCG(seed, 11)), fs: vfs.NewFault(), now: 10_000,
+		all: map[int64]kept{}, dead: map[int64]bool{}, txn: map[int64][]int64{}, seq: map[int64]int32{},
+	}
+	s.cfg = testConfig(s.fs)
+	s.cfg.Now = func() time.Time { return time.UnixMilli(s.now) }
+	s.cfg.SegmentBytes = 600 + s.r.IntN(1500)
+	s.log = openTest(t, s.cfg)
+	return s
+}
+
+func (s *compactSim) write() {
+	pid := int64(s.r.IntN(3)) - 1 // -1: without a producer
+	opts := batch.Plain()
+	if pid >= 0 {
+		opts = batch.Options{ProducerID: pid, BaseSequence: s.seq[pid], Transactional: true}
+	}
+	if pid >= 0 && len(s.txn[pid]) > 0 && s.r.IntN(3) == 0 {
+		commit := s.r.IntN(3) > 0
+		mustMark(s.t, s.log, marker(pid, 0, commit))
+		for _, off := range s.txn[pid] {
+			s.dead[off] = !commit
+		}
+		delete(s.txn, pid)
+		return
+	}
+	var b batch.Builder
+	b.Reset(opts)
+	codec := []batch.Codec{batch.None, batch.LZ4, batch.Zstd}[s.r.IntN(3)]
+	var recs []kept
+	for range 1 + s.r.IntN(4) {
+		s.now += int64(s.r.IntN(10))
+		k := kept{key: fmt.Sprintf("key-%d", s.r.IntN(12)), ts: s.now}
+		value := []byte(fmt.Sprintf("value-%d", s.now))
+		if k.null = s.r.IntN(5) == 0; k.null {
+			value = nil
+		}
+		k.value = string(value)
+		b.Append([]byte(k.key), value, k.ts, batch.Header{Key: "h", Value: []byte("x")})
+		recs = append(recs, k)
+	}
+	v, err := b.Finish(codec)
+	require.NoError(s.t, err)
+	info := mustAppend(s.t, s.log, bytes.Clone(v))
+	for i, k := range recs {
+		s.all[info.FirstOffset+int64(i)] = k
+		if pid >= 0 {
+			s.txn[pid] = append(s.txn[pid], info.FirstOffset+int64(i))
+		}
+	}
+	if pid >= 0 {
+		s.seq[pid] += int32(len(recs))
+	}
+}
+
+// table is the latest committed value of each key below the last stable
+// offset.
+func (s *compactSim) table() map[string]string {
+	out := map[string]string{}
+	for off := int64(0); off < s.log.LastStable(); off++ {
+		if k, ok := s.all[off]; ok && !s.dead[off] {
+			if out[k.key] = k.value; k.null {
+				delete(out, k.key)
+			}
+		}
+	}
+	return out
+}
+
+// consume reads as a read_committed consumer from the start and checks each
+// record against what was written.
+func (s *compactSim) consume() (table map[string]string, tombstones int) {
+	table = map[string]string{}
+	var d batch.Decompressor
+	defer d.Close()
+	skip := map[int64]bool{}
+	for next := s.log.LogStart(); next < s.log.LastStable(); {
+		r, err := s.log.Read(nil, next, 400, ToLastStable)
+		require.NoError(s.t, err)
+		if len(r.Data) == 0 {
+			break
+		}
+		aborted := r.Aborted
+		for rest := r.Data; len(rest) > 0; {
+			v, tail, err := batch.Parse(rest)
+			require.NoError(s.t, err)
+			require.NoError(s.t, v.Validate())
+			rest = tail
+			next = v.NextOffset()
+			for len(aborted) > 0 && aborted[0].FirstOffset <= v.LastOffset() {
+				skip[aborted[0].ProducerID] = true
+				aborted = aborted[1:]
+			}
+			if v.IsControl() {
+				if m, ok, err := v.Marker(); ok && !m.Commit {
+					require.NoError(s.t, err)
+					delete(skip, v.ProducerID())
+				}
+				continue
+			}
+			it, err := v.Records(&d)
+			require.NoError(s.t, err)
+			for rec := (batch.Record{}); it.Next(&rec); {
+				want, ok := s.all[rec.Offset]
+				require.True(s.t, ok)
+				require.Equal(s.t, want, kept{string(rec.Key), string(rec.Value), rec.Value == nil, rec.Timestamp})
+				require.Equal(s.t, 1, rec.Headers.Len())
+				hidden := v.IsTransactional() && skip[v.ProducerID()]
+				require.Equal(s.t, s.dead[rec.Offset], hidden, "offset %d", rec.Offset)
+				if hidden {
+					continue
+				}
+				if table[want.key] = want.value; want.null {
+					delete(table, want.key)
+					tombstones++
+				}
+			}
+			require.NoError(s.t, it.Err())
+		}
+	}
+	return table, tombstones
+}
+
+func (s *compactSim) check(when string) {
+	got, _ := s.consume()
+	require.Equal(s.t, s.table(), got, when)
+	producers := s.log.Producers()
+	clean, err := s.log.producersAt(s.log.LogEnd(), s.log.HighWatermark())
+	require.NoError(s.t, err)
+	require.Equal(s.t, len(producers), len(clean.byID), when)
+	for _, p := range producers {
+		q := clean.byID[p.ProducerID]
+		require.Equal(s.t, p.LastSequence, q.lastSeq(), "%s: producer %d", when, p.ProducerID)
+		require.Equal(s.t, p.TxnFirstOffset, q.txnFirst, "%s: producer %d", when, p.ProducerID)
+	}
+}
+
+func (s *compactSim) compact() error {
+	_, err := s.log.Compact(context.Background(), CompactOptions{DeleteRetention: 200 * time.Millisecond})
+	return err
+}
+
+// Whatever is compacted, and whenever that is cut short: the committed table
+// stays the same, surviving records are untouched, no aborted one shows.
+func TestCompactSimulation(t *testing.T) {
+	seeds := 20
+	if testing.Short() {
+		seeds = 15
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			s := newCompactSim(t, uint64(seed))
+			for range 12 {
+				for range 5 + s.r.IntN(40) {
+					s.write()
+				}
+				s.log.SetHighWatermark(s.log.LogEnd())
+				require.NoError(t, s.log.Flush())
+				require.NoError(t, s.log.Checkpoint())
+				end := s.log.LogEnd()
+				s.check("before")
+				switch s.r.IntN(4) {
+				case 0, 1:
+					require.NoError(t, s.compact())
+				default: // cut short
+					left := s.r.IntN(60)
+					s.fs.Inject(func(op vfs.Op) (int, error) {
+						if op.Kind != "read" && op.Kind != "size" && op.Kind != "open" {
+							left--
+						}
+						if left < 0 {
+							return 10, syscall.EIO
+						}
+						return 0, nil
+					})
+					_ = s.compact()
+					s.fs.Inject(nil)
+					if s.r.IntN(2) == 0 {
+						s.fs.Crash(s.r)
+					}
+					s.log = openTest(t, s.cfg)
+				}
+				require.Equal(t, end, s.log.LogEnd())
+				s.log.SetHighWatermark(end)
+				s.check("after")
+				if s.r.IntN(3) == 0 {
+					require.NoError(t, s.log.Close())
+					s.log = openTest(t, s.cfg)
+					s.check("reopened")
+				}
+			}
+			require.NoError(t, s.log.Close())
+		})
+	}
+}
+
+// The log shrinks to about one record for each key; tombstones stay for their
+// time and then go.
+func TestCompactShrinks(t *testing.T) {
+	s := newCompactSim(t, 99)
+	s.cfg.SegmentBytes = 4 << 10
+	for range 600 {
+		s.write()
+	}
+	s.log.SetHighWatermark(s.log.LogEnd())
+	require.NoError(t, s.log.Flush())
+	before := s.log.Size()
+	dirty, total := s.log.Dirtiness()
+	require.Equal(t, total, dirty)
+	require.NotZero(t, total)
+	stats, err := s.log.Compact(context.Background(), CompactOptions{DeleteRetention: time.Minute, MinLag: 24 * time.Hour})
+	require.NoError(t, err)
+	require.Zero(t, stats.Segments, "everything is younger than the lag")
+	require.NoError(t, s.compact())
+	dirty, _ = s.log.Dirtiness()
+	require.Zero(t, dirty)
+	require.Less(t, s.log.Size(), before/4)
+	want := s.table()
+	got, tombstones := s.consume()
+	require.Equal(t, want, got)
+	require.NotZero(t, tombstones)
+
+	s.now += 1000
+	require.NoError(t, s.compact())
+	got, fewer := s.consume()
+	require.Equal(t, want, got)
+	require.Less(t, fewer, tombstones)
+	require.NoError(t, s.log.Close())
+}
+
+func TestCompactBounds(t *testing.T) {
+	s := newCompactSim(t, 5)
+	for range 200 {
+		s.write()
+	}
+	s.log.SetHighWatermark(s.log.LogEnd())
+	require.NoError(t, s.log.Flush())
+	_, err := s.log.Compact(context.Background(), CompactOptions{MaxKeys: 1})
+	require.ErrorIs(t, err, ErrTooManyKeys)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = s.log.Compact(ctx, CompactOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+	s.check("untouched")
+	require.NoError(t, s.log.Close())
+}
