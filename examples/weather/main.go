@@ -14,9 +14,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 type cli struct {
@@ -26,9 +28,27 @@ type cli struct {
 	Watch   watchCmd   `cmd:"" help:"Show the results as they come."`
 }
 
-// brokers is the flag that the commands of separate processes share.
-type brokers struct {
-	Brokers []string `short:"b" env:"THALWEG_BROKERS" default:"localhost:9092" sep:"," placeholder:"HOST:PORT,..." help:"Brokers to start from."`
+// cluster holds the flags that the commands of separate processes share.
+type cluster struct {
+	Brokers    []string `short:"b" env:"THALWEG_BROKERS" default:"localhost:9092" sep:"," placeholder:"HOST:PORT,..." help:"Brokers to start from."`
+	Partitions int32    `default:"4" help:"Partitions of the topics, where they do not exist yet."`
+}
+
+// connect makes a client and sees to it that the topics exist, so that the processes may be started in any order.
+func (c *cluster) connect(ctx context.Context) (*kgo.Client, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...), kgo.ClientID("weather"))
+	if err != nil {
+		return nil, err
+	}
+	if err := cl.Ping(ctx); err != nil {
+		cl.Close()
+		return nil, fmt.Errorf("no broker answers at %s: %w", strings.Join(c.Brokers, ", "), err)
+	}
+	if err := createTopics(ctx, cl, c.Partitions); err != nil {
+		cl.Close()
+		return nil, err
+	}
+	return cl, nil
 }
 
 func main() {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/thalweg/thalweg/examples/weather/board"
 	"github.com/thalweg/thalweg/examples/weather/pipeline"
@@ -19,21 +18,17 @@ import (
 )
 
 type produceCmd struct {
-	brokers
-	Stations   int           `help:"Make a fleet of this many stations from the real curves; 0 is the three real stations."`
-	Speed      time.Duration `default:"15s" help:"In which the year passes; 0 is as fast as it goes."`
-	Partitions int32         `default:"4" help:"Partitions of the topics, where they do not exist yet."`
+	cluster
+	Stations int           `help:"Make a fleet of this many stations from the real curves; 0 is the three real stations."`
+	Speed    time.Duration `default:"15s" help:"In which the year passes; 0 is as fast as it goes."`
 }
 
 func (c *produceCmd) Run(ctx context.Context) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))
+	cl, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer cl.Close()
-	if err := createTopics(ctx, cl, c.Partitions); err != nil {
-		return err
-	}
+	cl.Close()
 	r, err := newReplay(c.Stations, c.Speed)
 	if err != nil {
 		return err
@@ -50,12 +45,17 @@ func (c *produceCmd) Run(ctx context.Context) error {
 }
 
 type runCmd struct {
-	brokers
+	cluster
 	State   string `default:".weather-state" help:"Directory of the local state. Each process has its own."`
 	Workers int    `help:"Workers in this process; 0 is one for each processor."`
 }
 
 func (c *runCmd) Run(ctx context.Context, log *slog.Logger) error {
+	cl, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	cl.Close()
 	app, err := newApp(c.Brokers, engine.Dir(c.State), c.Workers, log)
 	if err != nil {
 		return err
@@ -79,12 +79,12 @@ func newApp(brokers []string, backend state.Backend, workers int, log *slog.Logg
 }
 
 type watchCmd struct {
-	brokers
+	cluster
 	Once bool `help:"Wait until every row that is there now is processed, print the summary and the hash, and end."`
 }
 
 func (c *watchCmd) Run(ctx context.Context) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))
+	cl, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}

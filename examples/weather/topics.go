@@ -52,14 +52,17 @@ func readCommitted(ctx context.Context, adm *kadm.Client) (c committed, err erro
 	if err != nil {
 		return c, fmt.Errorf("end of %s: %w", pipeline.Raw.Name, err)
 	}
+	ends.Each(func(o kadm.ListedOffset) { c.total += o.Offset })
 	offsets, err := adm.FetchOffsetsForTopics(ctx, application, pipeline.Raw.Name)
+	if kerr.IsRetriable(err) { // a new broker has no coordinator for the group yet
+		return c, nil
+	}
 	if err == nil {
 		err = offsets.Error()
 	}
 	if err != nil {
 		return c, fmt.Errorf("offsets of %s: %w", application, err)
 	}
-	ends.Each(func(o kadm.ListedOffset) { c.total += o.Offset })
 	offsets.Each(func(o kadm.OffsetResponse) { c.rows += max(o.At, 0) })
 	return c, nil
 }
