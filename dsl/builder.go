@@ -19,7 +19,7 @@ type Builder struct {
 	names    map[string]int   // ordinals of generated names
 	outer    map[int]bool     // nodes that want records with null keys
 	reparts  []*repartition   // in the order of their calls
-	lazy     []func()         // decisions of tables, before the build
+	changers []*changer       // in the order of their calls
 	missing  map[string]error // serdes that were not found
 	missed   []string
 }
@@ -89,11 +89,11 @@ func (b *Builder) Topology() *topology.Builder { return b.t }
 
 // finish takes the decisions that depend on the whole graph.
 func (b *Builder) finish() {
-	for _, f := range b.lazy {
-		f()
-	}
 	b.mergeRepartitions()
 	for _, r := range b.reparts {
+		if b.t.Node(r.source).Kind == 0 {
+			continue // merged with another
+		}
 		r.keepNull = b.wantsNullKeys(r.source)
 	}
 }

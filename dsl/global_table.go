@@ -106,7 +106,7 @@ func joinGlobal[K, V, KO, VO, VR any](s Stream[K, V], g GlobalTable[KO, VO], inn
 		s.b.outer[r.p.Node()] = true
 	}
 	r.ks = s.ks
-	r.change = r.change.valueChange()
+	r.change = nil
 	return r
 }
 

@@ -16,9 +16,7 @@ func (s Stream[K, V]) Process[P processor.Processor[K, V, KO, VO], KO, VO any](n
 		o := processor.NewOut(w.Context, name, out.Wire(w), null.Test[KO](nil), null.Test[VO](nil))
 		return processor.NewUserNode(make(), o, w.Scope(id))
 	}, s.p)
-	r := Stream[KO, VO]{b: s.b, p: p, srcs: s.srcs, rekeyed: true}
-	r.change = newChanger(r)
-	return r
+	return Stream[KO, VO]{b: s.b, p: p, srcs: s.srcs, rekeyed: true}
 }
 
 // ProcessFunc is Process for a processor without state.
@@ -33,7 +31,7 @@ func (s Stream[K, V]) ProcessValues[P processor.ValueProcessor[K, V, VO], VO any
 	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "process-values", Stores: s.b.declare(stores)}, func(w *topology.Wiring, id int, out *topology.Port[K, VO]) processor.Node[K, V] {
 		return processor.NewValueNode(make(), out.Next(w), w.Scope(id), null.Test[VO](nil))
 	}, s.p)
-	return Stream[K, VO]{b: s.b, p: p, ks: s.ks, srcs: s.srcs, rekeyed: s.rekeyed, change: s.change}
+	return Stream[K, VO]{b: s.b, p: p, ks: s.ks, srcs: s.srcs, rekeyed: s.rekeyed}
 }
 
 // ProcessValuesFunc is ProcessValues for a processor without state.

@@ -16,6 +16,7 @@ type repartition struct {
 	partitions  int32
 	partitioner any  // func(K, V, int32) int32, checked when it is used
 	keepNull    bool // decided in Build: someone below wants null keys
+	explicit    bool // asked for by Repartition: it is never merged with others
 	sink        int
 	source      int
 }
@@ -42,7 +43,7 @@ func PartitionBy[K, V any](f func(k K, v V, n int32) int32) RepartitionOption {
 // "-repartition", so that records with one key are in one partition. Records
 // with a null key are left out, unless a left or outer join is below.
 func (s Stream[K, V]) Repartition(name string, opts ...RepartitionOption) Stream[K, V] {
-	r := &repartition{}
+	r := &repartition{explicit: true}
 	for _, o := range opts {
 		o.repartition(r)
 	}
@@ -84,6 +85,9 @@ func (s Stream[K, V]) repartition(name string, r *repartition) Stream[K, V] {
 	p := b.t.AddInternalSource(b.name("", src, -1), t, r.partitions)
 	r.source = p.Node()
 	b.reparts = append(b.reparts, r)
+	if s.change != nil && !r.explicit {
+		s.change.reqs = append(s.change.reqs, topology.Repartitioned[K, V]{From: s.p, To: p, Filter: filter.Node(), Sink: r.sink})
+	}
 	return Stream[K, V]{b: b, p: p, ks: ks, vs: vs, srcs: []int{p.Node()}}
 }
 
@@ -97,19 +101,35 @@ func (n *keyedNode[K, V]) Process(c *processor.Context, k K, v V) error {
 	return n.next.Process(c, k, v)
 }
 
-// changer remembers the operator that changed the keys of a stream, for the
-// merging of the repartition topics below it.
+// changer is the operator that changed the keys of a stream, and the
+// repartition topics that the streams below it go through while their records
+// are still the same.
 type changer struct {
-	valuesChanged bool
+	reqs  []any // topology.Repartitioned[K, V] of the changer's types
+	merge func(reqs []any)
 }
 
-func newChanger[K, V any](Stream[K, V]) *changer { return &changer{} }
+// newChanger makes the node of s the one that changed its keys.
+func newChanger[K, V any](s Stream[K, V]) *changer {
+	c := &changer{merge: func(reqs []any) {
+		all := make([]topology.Repartitioned[K, V], len(reqs))
+		for i, r := range reqs {
+			all[i] = r.(topology.Repartitioned[K, V])
+		}
+		topology.MergeRepartitions(s.p, all)
+	}}
+	s.b.changers = append(s.b.changers, c)
+	return c
+}
 
-func (c *changer) valueChange() *changer {
-	if c == nil {
-		return nil
+// mergeRepartitions lets the streams below one change of keys share a topic.
+func (b *Builder) mergeRepartitions() {
+	if b.optimise&MergeRepartitions == 0 {
+		return
 	}
-	return &changer{valuesChanged: true}
+	for _, c := range b.changers {
+		if len(c.reqs) > 0 {
+			c.merge(c.reqs)
+		}
+	}
 }
-
-func (b *Builder) mergeRepartitions() {}

@@ -19,7 +19,7 @@ func keepValueSerde[V, VR any](vs serde.Serde[V]) serde.Serde[VR] {
 // valued completes a stream whose operator kept the keys of s.
 func (s Stream[K, V]) valued[VR any](r Stream[K, VR]) Stream[K, VR] {
 	r.ks, r.vs = s.ks, keepValueSerde[V, VR](s.vs)
-	r.change = r.change.valueChange()
+	r.change = nil // what is below has other records
 	return r
 }
 

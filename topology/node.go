@@ -22,9 +22,9 @@ func (k Kind) String() string {
 
 // Node describes one operator of a topology.
 type Node struct {
-	ID       int // its place in Topology.Nodes, which is the order of flushing
+	ID       int // its place in Topology.Nodes
 	Name     string
-	Kind     Kind
+	Kind     Kind   // 0 for a node that an optimisation has removed
 	Op       string // the operator, for people: "filter", "aggregate"
 	Topics   []string
 	Internal bool // the topics are internal: their names get the application's id

@@ -59,6 +59,10 @@ func (b *Builder) plan() *Topology {
 	t := &Topology{b: b}
 	subOf := map[int]int{}
 	for _, n := range b.nodes {
+		if n.Kind == 0 {
+			t.Nodes = append(t.Nodes, *n)
+			continue
+		}
 		sub, ok := subOf[find(n.ID)]
 		if !ok {
 			sub = len(t.subs)

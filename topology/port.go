@@ -75,20 +75,6 @@ func (p *Port[K, V]) Subscribe(id int, wire func(*Wiring) processor.Node[K, V]) 
 	p.subs = append(p.subs, subscriber[K, V]{id, wire})
 }
 
-// Move gives the chosen children of p to another port of the same types.
-func (p *Port[K, V]) Move(to *Port[K, V], which func(node int) bool) {
-	kept := p.subs[:0:0]
-	for _, s := range p.subs {
-		if which(s.node) {
-			to.subs = append(to.subs, s)
-			p.b.relink(s.node, p.node, to.node)
-		} else {
-			kept = append(kept, s)
-		}
-	}
-	p.subs = kept
-}
-
 // Wire makes the children for a task.
 func (p *Port[K, V]) Wire(w *Wiring) []processor.Child[K, V] {
 	cs := make([]processor.Child[K, V], len(p.subs))
