@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/thalweg/thalweg/broker/api"
+	"github.com/thalweg/thalweg/broker/coord"
 	"github.com/thalweg/thalweg/broker/log"
 	"github.com/thalweg/thalweg/broker/meta"
 	"github.com/thalweg/thalweg/internal/batch"
@@ -47,9 +48,13 @@ func (c *conn) produce(h api.Header, req *request, body []byte) error {
 	}
 	in := &r.body
 	validAcks := in.Acks >= -1 && in.Acks <= 1
+	joinErr := c.b.joinTransaction(c.ctx, in)
 	for i := range in.Topics {
 		pt := &in.Topics[i]
 		t, err := c.b.producedTopic(pt, in.Version)
+		if err == nil {
+			err = joinErr
+		}
 		for j := pt.First; j < pt.End; j++ {
 			part := &in.Partitions[j]
 			part.Result = api.ProduceResult{BaseOffset: -1, LogAppendTime: -1, LogStartOffset: -1, LeaderID: -1}
@@ -244,6 +249,49 @@ func (b *Broker) verifyTransaction(ctx context.Context, p *partition, v batch.Vi
 	}
 	err = b.coordinators.AddPartition(ctx, string(txnID), v.ProducerID(), v.ProducerEpoch(), p.topic, p.index, version < 12)
 	return verificationError(err, version)
+}
+
+// joinTransaction adds all partitions of a request that are new to the
+// producer's transaction in one go, where each alone would cost a write of the
+// coordinator's journal. What each batch may do is checked when it is appended.
+func (b *Broker) joinTransaction(ctx context.Context, in *api.ProduceRequest) error {
+	if in.TransactionID == nil || in.Version < 12 || len(in.Partitions) < 2 {
+		return nil
+	}
+	var (
+		added []coord.TopicPartition
+		first batch.View
+	)
+	for i := range in.Topics {
+		pt := &in.Topics[i]
+		t, err := b.producedTopic(pt, in.Version)
+		if err != nil {
+			continue
+		}
+		for j := pt.First; j < pt.End; j++ {
+			part := &in.Partitions[j]
+			v, _, err := batch.Parse(part.Records)
+			p := t.partition(part.Index)
+			if err != nil || p == nil || v.ProducerID() < 0 || !v.IsTransactional() {
+				continue
+			}
+			if first == nil {
+				first = v
+			}
+			if v.ProducerID() != first.ProducerID() || v.ProducerEpoch() != first.ProducerEpoch() {
+				continue
+			}
+			if l, err := p.log(); err == nil && !l.InTxn(v.ProducerID(), v.ProducerEpoch()) {
+				added = append(added, coord.TopicPartition{Topic: p.topic, Partition: p.index})
+			}
+		}
+	}
+	if len(added) < 2 {
+		return nil
+	}
+	// All partitions get the same answer.
+	code := b.coordinators.txns.AddPartitions(ctx, string(in.TransactionID), first.ProducerID(), first.ProducerEpoch(), added, false)[0]
+	return verificationError(kerr.ErrorForCode(code), in.Version)
 }
 
 // verificationError translates what the transaction coordinator says to what a
