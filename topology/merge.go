@@ -22,7 +22,6 @@ func MergeRepartitions[K, V any](k *Port[K, V], all []Repartitioned[K, V]) {
 		b.between(r.From.node, k.node, between)
 	}
 	var own, moved []subscriber[K, V]
-	at := -1 // where the shared topic's filter goes among the children of k
 	var filter subscriber[K, V]
 	for _, r := range all {
 		i := slices.IndexFunc(r.From.subs, func(s subscriber[K, V]) bool { return s.node == r.Filter })
@@ -49,14 +48,11 @@ func MergeRepartitions[K, V any](k *Port[K, V], all []Repartitioned[K, V]) {
 			b.relink(s.node, k.node, first.To.node)
 		default:
 			own = append(own, s)
-			continue
-		}
-		if at < 0 {
-			at = len(own)
 		}
 	}
 	first.To.subs = moved
-	k.subs = slices.Insert(own, at, filter)
+	// The shared topic comes before what else is below k, as in Kafka Streams.
+	k.subs = slices.Insert(own, 0, filter)
 	b.link(k.node, first.Filter)
 	for _, r := range all[1:] {
 		for i, g := range b.groups {

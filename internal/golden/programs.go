@@ -119,6 +119,13 @@ func programs() map[string]func(*plan) {
 		"fk-join-left":                                 fkLeft,
 		"fk-join-keyvalue-extractor-cached":            fkKeyValueExtractor,
 		"fk-join-unmaterialized-manual":                fkUnmaterialized,
+		"names-default":                                namesDefault,
+		"names-explicit":                               namesExplicit,
+		"optimize-merge-repartition-off":               mergeRepartition,
+		"optimize-merge-repartition-on":                mergeRepartition,
+		"optimize-reuse-ktable":                        reuseTable,
+		"table-transformvalues":                        tableTransformValues,
+		"window-headers-store-format":                  headersStoreFormat,
 	}
 }
 

@@ -31,7 +31,7 @@ type shapeNode struct {
 var (
 	partLine  = regexp.MustCompile(`Sub-topology: \d+( for global store)?`)
 	nodeLine  = regexp.MustCompile(`^\s+(Source|Processor|Sink): (\S+) \((topics?|stores|extractor class): (.*)\)$`)
-	generated = regexp.MustCompile(`K(STREAM|TABLE)-[A-Z-]+-\d{10}`)
+	generated = regexp.MustCompile(`(K(STREAM|TABLE)-[A-Z-]+|-STATE-STORE)-\d{10}`)
 )
 
 // parseDescribe reads the text of Kafka Streams' Topology.describe.
@@ -124,24 +124,28 @@ func partsOf(t *topology.Topology) []part {
 	return parts
 }
 
+// names are the names that the user gave.
+type names struct{ topics, stores map[string]bool }
+
 // given collects the names of topics and stores that the user gave.
-func given(parts []part) map[string]bool {
-	names := map[string]bool{}
+func given(parts []part) names {
+	g := names{map[string]bool{}, map[string]bool{}}
 	for _, p := range parts {
 		for _, n := range p.nodes {
-			for _, x := range append(n.topics[:len(n.topics):len(n.topics)], n.stores...) {
-				if !generated.MatchString(x) {
-					names[x] = true
-				}
+			for _, x := range n.topics {
+				g.topics[x] = !generated.MatchString(x)
+			}
+			for _, x := range n.stores {
+				g.stores[x] = !generated.MatchString(x)
 			}
 		}
 	}
-	return names
+	return g
 }
 
 // shape writes each sub-topology as text; what is not among the names is "*".
-func shape(parts []part, names map[string]bool) []string {
-	known := func(list []string) []string {
+func shape(parts []part, g names) []string {
+	known := func(list []string, names map[string]bool) []string {
 		out := make([]string, len(list))
 		for i, x := range list {
 			if out[i] = x; !names[x] {
@@ -178,7 +182,7 @@ func shape(parts []part, names map[string]bool) []string {
 			walk(i)
 			slices.Sort(stores)
 			slices.Sort(sinks)
-			lines = append(lines, fmt.Sprintf("%v reaches stores %v, sinks %v", known(n.topics), known(slices.Compact(stores)), known(sinks)))
+			lines = append(lines, fmt.Sprintf("%v reaches stores %v, sinks %v", known(n.topics, g.topics), known(slices.Compact(stores), g.stores), known(sinks, g.topics)))
 		}
 		slices.Sort(lines)
 		head := "sub-topology"

@@ -2,6 +2,9 @@ package golden
 
 import (
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
 	"strings"
 )
 
@@ -102,4 +105,35 @@ func tableVersionedGroupBy(p *plan) {
 	grouped := p.b.Table(texts("tab"), "v", dsl.Versioned(ms(1000))).GroupBy(byFirst)
 	grouped.Aggregate("agg", empty, appendTo, subtract, dsl.Uncached()).ToStream().To(texts("out"))
 	grouped.Count("cnt", dsl.Uncached()).ToStream().To(counts("cnt"))
+}
+
+var seen = state.KeyValue("seen", textSerde, serde.Int64)
+
+// numbered appends to a value how many it is of its key.
+type numbered struct{ seen *state.KV[text, int64] }
+
+func (n *numbered) Init(c *processor.Context) error {
+	n.seen = seen.In(c)
+	return nil
+}
+
+func (n *numbered) Transform(_ *processor.Context, k text, v dsl.Maybe[text]) (row dsl.Maybe[text], err error) {
+	count, _, err := n.seen.Get(k)
+	if err != nil {
+		return row, err
+	}
+	count++
+	if err := n.seen.Put(k, count); err != nil {
+		return row, err
+	}
+	if v.OK {
+		row.Value, row.OK = new(*v.Value+"#"+num(count)), true
+	}
+	return row, nil
+}
+
+func tableTransformValues(p *plan) {
+	p.b.Table(texts("tab"), "tab", dsl.Uncached()).
+		TransformValues("number", func() *numbered { return new(numbered) }, dsl.Stored("tv"), dsl.Uncached(), dsl.Using(seen)).
+		ToStream().To(texts("out"))
 }

@@ -141,3 +141,16 @@ func cogroupSliding(p *plan) {
 		Aggregate("cgl", zero, dsl.Uncached()).
 		ToStream().To(timed("out", 10, longSerde))
 }
+
+func headersStoreFormat(p *plan) {
+	in := p.b.Stream(texts("in"))
+	in.GroupByKey().Count("cnt").ToStream().To(counts("c"))
+	in.GroupByKey().
+		WindowedBy(windowing.Tumbling(ms(10)).WithGrace(ms(10))).
+		Reduce("w", reduce, dsl.Retention(day)).
+		ToStream().SelectKey(func(w windowed, _ text) text { return winKey(w) }).
+		To(texts("w"))
+	tab := p.b.Table(texts("tab"), "tab", dsl.Uncached())
+	tab2 := p.b.Table(texts("tab2"), "tab2", dsl.Uncached())
+	tab.LeftJoin(tab2, leftJoin, dsl.Stored("j")).ToStream().To(texts("j"))
+}
