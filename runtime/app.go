@@ -42,6 +42,7 @@ type App struct {
 	stopped  chan struct{} // closed when Run begins to stop
 	crashed  atomic.Bool   // for tests: end as if killed
 	hook     func(worker int, step commit.Step)
+	patience time.Duration // for the first answer of a broker
 
 	ctx      context.Context // of requests; outlives the stop
 	client   *kgo.Client
@@ -50,6 +51,7 @@ type App struct {
 	plan     *plan
 	dbMu     sync.Mutex // guards db against queries while Run begins and ends
 	db       *state.DB
+	readers  sync.WaitGroup // open snapshots
 	fetcher  *fetch.Fetcher
 	preparer *preparer
 	workers  []*worker
@@ -62,7 +64,7 @@ func New(t *topology.Topology, cfg Config) (*App, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	a := &App{topology: t, cfg: cfg, stopped: make(chan struct{})}
+	a := &App{topology: t, cfg: cfg, stopped: make(chan struct{}), patience: connectTimeout}
 	a.process = cfg.InstanceID
 	if a.process == "" {
 		a.process = strings.ToLower(rand.Text()[:12])
@@ -102,6 +104,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.state.set(Rebalancing)
 	err := a.run(ctx)
 	if err != nil {
+		a.logger.Error("application failed", "err", err)
 		a.state.set(Failed)
 		return err
 	}
@@ -136,6 +139,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		a.setDB(db)
 		defer func() {
 			a.setDB(nil)
+			a.readers.Wait()
 			err = errors.Join(err, db.Close())
 		}()
 	}
@@ -168,7 +172,7 @@ func (a *App) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("runtime: client options: %w", err)
 	}
-	probe, cancel := context.WithTimeout(ctx, connectTimeout)
+	probe, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
 	v2, err := cluster.Transactions2(probe, client)
 	if err != nil {
@@ -222,7 +226,15 @@ func (a *App) work(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers, membership sync.WaitGroup
-	errs := make(chan error, len(a.workers)+1)
+	errs := make(chan error, len(a.workers)+2)
+	stopGlobals, err := a.startGlobals(ctx, func(err error) {
+		errs <- err
+		cancel(err)
+	})
+	if err != nil {
+		return err
+	}
+	defer stopGlobals()
 	for _, w := range a.workers {
 		workers.Go(func() {
 			if err := w.run(); err != nil {
@@ -252,12 +264,37 @@ func (a *App) work(ctx context.Context) error {
 			a.logger.Warn("leaving the group; the others will wait for the session timeout", "err", err)
 		}
 	}
+	stopGlobals()
 	close(errs)
 	var all []error
 	for err := range errs {
 		all = append(all, err)
 	}
 	return errors.Join(all...)
+}
+
+// startGlobals loads the global stores and keeps them up to date until the
+// returned function is called, which may be called again.
+func (a *App) startGlobals(ctx context.Context, failed func(error)) (stop func(), err error) {
+	g, err := a.openGlobals()
+	if err != nil || g == nil {
+		return func() {}, err
+	}
+	run, cancel := context.WithCancel(a.ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := g.run(run); err != nil {
+			failed(err)
+		}
+	})
+	select {
+	case <-g.loaded:
+	case <-ctx.Done(): // stopped, or it failed
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}, nil
 }
 
 const leaveTimeout = 5 * time.Second
@@ -309,8 +346,5 @@ func (a *App) restored(p RestoreProgress) {
 		a.cfg.OnRestore(p)
 	}
 }
-
-// global finds an open global store.
-func (a *App) global(string) (any, bool) { return nil, false }
 
 func codeErr(code int16) error { return kerr.ErrorForCode(code) }

@@ -42,7 +42,6 @@ func (w *worker) dirty() bool {
 
 // abort gives up everything since the last commit.
 func (w *worker) abort() error {
-	w.counts.aborts++
 	return w.drive(w.machine.Abort())
 }
 
@@ -237,6 +236,7 @@ func (w *worker) advance(s *slot, changelog string, own bool, p *state.Partition
 // rebuild closes every task and opens those that are still this member's:
 // nothing survives an abort but what the engine holds.
 func (w *worker) rebuild() error {
+	w.counts.aborts++
 	var again []assign.Task
 	for _, s := range w.sorted() {
 		if !w.lost {

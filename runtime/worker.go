@@ -141,7 +141,7 @@ func (w *worker) turn() (busy bool, err error) {
 	if err == nil {
 		err = w.producer.Poll()
 	}
-	if err := w.recover(err); err != nil {
+	if err = w.recover(err); err != nil {
 		return false, err
 	}
 	if hook := w.app.hook; hook != nil {
