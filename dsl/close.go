@@ -24,8 +24,9 @@ func newCloser[K, A any, KW windowing.KeyOf[K]](_ *topology.Wiring, t *windowTab
 }
 
 // due reports whether to look for windows that closed by the given time: the
-// time has moved, and the wall clock allows it.
-func (e *closer) due(c *processor.Context, closed int64) bool {
+// time has moved, and the wall clock allows it. It is not asked when the time
+// has moved by more than a window: closed windows might expire meanwhile.
+func (e *closer) due(c *processor.Context, closed, length int64) bool {
 	if !e.read {
 		e.read = true
 		if at, ok := c.Metadata(e.key); ok {
@@ -33,7 +34,7 @@ func (e *closer) due(c *processor.Context, closed int64) bool {
 		}
 	}
 	now := c.WallClock()
-	if now < e.next {
+	if now < e.next && closed-e.last <= length {
 		return false
 	}
 	e.next = now + c.EmitInterval()

@@ -176,10 +176,12 @@ func (n *sessionNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error
 	}
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace - n.gap
-	if err := n.update(c, k, v, closed); err != nil || n.close == nil {
-		return err
+	if n.close != nil {
+		if err := n.emit(c, closed); err != nil {
+			return err
+		}
 	}
-	return n.emit(c, closed)
+	return n.update(c, k, v, closed)
 }
 
 func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed int64) error {
@@ -265,9 +267,10 @@ func (n *sessionNode[K, V, A, KW]) forward(c *processor.Context, k K, start, end
 	return err
 }
 
-// emit forwards the sessions that have closed since the last time.
+// emit forwards the sessions that have closed since the last time, before the
+// record at hand could make them expire.
 func (n *sessionNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
-	if !n.close.due(c, closed) || closed < 1 {
+	if !n.close.due(c, closed, n.gap) || closed < 1 {
 		return nil
 	}
 	for e, err := range n.st.FindEnded(max(0, n.close.last), closed-1) {

@@ -261,6 +261,11 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace
 	ts := f.Timestamp
+	if n.close != nil {
+		if err := n.emit(c, closed); err != nil {
+			return err
+		}
+	}
 	for start, ok := n.w.First(ts); ok; start, ok = n.w.Next(start, ts) {
 		end := n.w.End(start)
 		if end <= closed {
@@ -273,9 +278,6 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 		if err := n.update(c, k, v, start); err != nil {
 			return err
 		}
-	}
-	if n.close != nil {
-		return n.emit(c, closed)
 	}
 	return nil
 }
@@ -301,9 +303,10 @@ func (n *windowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, start i
 	return n.set(c, k, start, ch, ts)
 }
 
-// emit forwards the windows that have closed since the last time.
+// emit forwards the windows that have closed since the last time. That comes
+// before the record at hand is stored, which could make them expire.
 func (n *windowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
-	if !n.close.due(c, closed) {
+	if !n.close.due(c, closed, n.w.Longest()) {
 		return nil
 	}
 	longest := n.w.Longest()
