@@ -76,7 +76,9 @@ func listOffset(p *partition, asked kmsg.ListOffsetsRequestTopicPartition, req *
 		at.Offset, at.LeaderEpoch = end, p.epoch.Load()
 	case earliestOffset, earliestLocalOffset, earliestPending:
 		at.Offset = l.LogStart()
-		at.LeaderEpoch = l.EpochAt(at.Offset)
+		if at.LeaderEpoch = l.EpochAt(at.Offset); at.Offset == l.LogEnd() {
+			at.LeaderEpoch = p.epoch.Load() // of the record that will be there
+		}
 	case latestTieredOffset:
 		return none, nil
 	case maxTimestampOffset:

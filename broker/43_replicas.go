@@ -2,15 +2,17 @@ package broker
 
 import (
 	"context"
+	"slices"
 
+	"github.com/thalweg/thalweg/broker/meta"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ElectLeaders (key 43), ListPartitionReassignments (key 46) and
-// DescribeQuorum (key 55), as far as they make sense with one replica: the
-// leader is elected already, nothing is being moved, and the quorum is this
-// broker.
+// ElectLeaders (key 43), AlterPartitionReassignments (key 45),
+// ListPartitionReassignments (key 46) and DescribeQuorum (key 55), as far as
+// they make sense with one replica: the leader is elected already, a partition
+// can be moved only to where it is, and the quorum is this broker.
 
 func (b *Broker) electLeaders(_ context.Context, _ *call, req *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResponse {
 	resp := req.ResponseKind().(*kmsg.ElectLeadersResponse)
@@ -32,6 +34,38 @@ func (b *Broker) electLeaders(_ context.Context, _ *call, req *kmsg.ElectLeaders
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp
+}
+
+func (b *Broker) alterPartitionAssignments(_ context.Context, _ *call, req *kmsg.AlterPartitionAssignmentsRequest) *kmsg.AlterPartitionAssignmentsResponse {
+	resp := req.ResponseKind().(*kmsg.AlterPartitionAssignmentsResponse)
+	resp.AllowReplicationFactorChange = req.AllowReplicationFactorChange
+	img := b.meta.Image()
+	for _, t := range req.Topics {
+		out := kmsg.NewAlterPartitionAssignmentsResponseTopic()
+		out.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewAlterPartitionAssignmentsResponseTopicPartition()
+			rp.Partition = p.Partition
+			rp.ErrorCode, rp.ErrorMessage = codeAndMessage(checkReassignment(img.Topic(t.Topic), p.Partition, p.Replicas))
+			out.Partitions = append(out.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp
+}
+
+// checkReassignment reports why a partition cannot have these replicas; no
+// replicas stand for cancelling a move.
+func checkReassignment(t *meta.Topic, index int32, replicas []int32) error {
+	switch {
+	case t == nil || index < 0 || int(index) >= len(t.Partitions):
+		return kerr.UnknownTopicOrPartition
+	case replicas == nil:
+		return kerr.NoReassignmentInProgress
+	case !slices.Equal(replicas, t.Partitions[index].Replicas):
+		return fail(kerr.InvalidReplicaAssignment, "There are no other brokers: the replicas must be %v.", t.Partitions[index].Replicas)
+	}
+	return nil
 }
 
 func (b *Broker) listPartitionReassignments(_ context.Context, _ *call, req *kmsg.ListPartitionReassignmentsRequest) *kmsg.ListPartitionReassignmentsResponse {

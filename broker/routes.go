@@ -29,6 +29,7 @@ func (b *Broker) routes() map[kmsg.Key]handler {
 		kmsg.CreatePartitions:           typed(b.createPartitions),
 		kmsg.ElectLeaders:               typed(b.electLeaders),
 		kmsg.IncrementalAlterConfigs:    typed(b.incrementalAlterConfigs),
+		kmsg.AlterPartitionAssignments:  typed(b.alterPartitionAssignments),
 		kmsg.ListPartitionReassignments: typed(b.listPartitionReassignments),
 		kmsg.DescribeClientQuotas:       typed(b.describeClientQuotas),
 		kmsg.DescribeQuorum:             typed(b.describeQuorum),

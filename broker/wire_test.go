@@ -72,7 +72,7 @@ func TestMalformedFramesCloseTheConnection(t *testing.T) {
 		"unknown version":    frame(0, 3, 0, 99, 0, 0, 0, 1, 0, 0),
 		"too large for key":  {0x05, 0, 0, 0, 0, 3, 0, 9, 0, 0, 0, 1},
 		"cut off header":     frame(0, 3, 0, 9, 0, 0, 0, 1, 0, 50, 'x'),
-		"four billion tags":  frame(0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f),
+		"four billion tags":  frame(0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f),
 		"garbage produce":    frame(0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff),
 		"garbage fetch":      frame(0, 1, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff),
 		"tls hello":          {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03},

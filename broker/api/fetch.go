@@ -96,7 +96,7 @@ func (f *FetchRequest) Decode(version int16, body []byte) error {
 			}
 		})
 	}
-	return r.Done()
+	return r.Err()
 }
 
 func (f *FetchRequest) decodeTopics(r *Reader) {

@@ -98,7 +98,7 @@ func (p *ProduceRequest) Decode(version int16, body []byte) error {
 		p.Topics = append(p.Topics, t)
 	}
 	r.endStruct()
-	return r.Done()
+	return r.Err()
 }
 
 // AppendResponse writes the response body from the results of the partitions.

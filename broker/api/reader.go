@@ -6,7 +6,7 @@ import (
 )
 
 // Reader decodes protocol primitives from a request body. The first failure
-// sticks: later reads return zero values, and Err or Done reports it. Byte
+// sticks: later reads return zero values, and Err reports it. Byte
 // slices it returns alias the body.
 type Reader struct {
 	b        []byte
@@ -17,16 +17,9 @@ type Reader struct {
 // NewReader returns a reader of body, in compact encoding if flexible.
 func NewReader(body []byte, flexible bool) Reader { return Reader{b: body, flexible: flexible} }
 
-// Err returns the first failure.
+// Err returns the first failure. Bytes after the last field are no failure:
+// Kafka does not look at them, and librdkafka sends some (Metadata v13).
 func (r *Reader) Err() error { return r.err }
-
-// Done returns the first failure, or an error if bytes are left over.
-func (r *Reader) Done() error {
-	if r.err == nil && len(r.b) > 0 {
-		r.fail("%d bytes after the last field", len(r.b))
-	}
-	return r.err
-}
 
 func (r *Reader) fail(format string, args ...any) {
 	if r.err == nil {

@@ -73,6 +73,7 @@ var schemas = [...]struct {
 	{42, "*s"},
 	{43, "1:1+ [ s *4 ] 4"},
 	{44, "[ 1 s [ s 1 s ] ] 1"},
+	{45, "4 1:1+ [ s [ 4 *4 ] ]"},
 	{46, "4 [ s *4 ]"},
 	{47, "s [ s [ 4 ] ]"},
 	{48, "[ s 1 s ] 1"},
@@ -168,7 +169,7 @@ func (s *Spec) Check(version int16, body []byte) error {
 	}
 	w.fields(s.schema)
 	w.tags()
-	if err := w.Done(); err != nil {
+	if err := w.Err(); err != nil {
 		return fmt.Errorf("%s v%d: %w", s.Key.Name(), version, err)
 	}
 	return nil

@@ -87,6 +87,7 @@ var specs = [...]Spec{
 	{Key: kmsg.DeleteGroups, Min: 0, Max: 2, Flexible: 2, MaxFrame: smallFrame},
 	{Key: kmsg.ElectLeaders, Min: 0, Max: 2, Flexible: 2, MaxFrame: smallFrame},
 	{Key: kmsg.IncrementalAlterConfigs, Min: 0, Max: 1, Flexible: 1, MaxFrame: smallFrame},
+	{Key: kmsg.AlterPartitionAssignments, Min: 0, Max: 1, Flexible: 0, MaxFrame: smallFrame},
 	{Key: kmsg.ListPartitionReassignments, Min: 0, Max: 0, Flexible: 0, MaxFrame: smallFrame},
 	{Key: kmsg.OffsetDelete, Min: 0, Max: 0, Flexible: never, MaxFrame: smallFrame},
 	{Key: kmsg.DescribeClientQuotas, Min: 0, Max: 1, Flexible: 1, MaxFrame: smallFrame},
