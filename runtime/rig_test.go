@@ -22,7 +22,12 @@ import (
 	"github.com/thalweg/thalweg/topology"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childBrokers) != "" {
+		os.Exit(child())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rig is a cluster to run applications against.
 type rig struct {
