@@ -117,7 +117,17 @@ func (l *Log) Checkpoint() error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	return l.saveCheckpoint(checkpoint{})
+	var c checkpoint
+	if l.stillClean() {
+		c = checkpoint{clean: true, activeBase: l.saved.activeBase, activeSize: l.saved.activeSize}
+	}
+	return l.saveCheckpoint(c)
+}
+
+// stillClean reports that nothing was appended since a clean closing.
+func (l *Log) stillClean() bool {
+	active := l.active()
+	return l.saved.clean && l.saved.activeBase == active.base && l.saved.activeSize == active.size
 }
 
 // markDirty revokes the mark of a clean closing. Its base and size no longer

@@ -204,8 +204,8 @@ func (l *Log) Close() error {
 func (l *Log) closeClean() error {
 	active := l.active()
 	mark := checkpoint{clean: true, activeBase: active.base, activeSize: active.size}
-	if l.saved.clean && l.saved.activeBase == active.base && l.saved.activeSize == active.size {
-		return l.saveCheckpoint(mark) // nothing was appended
+	if l.stillClean() {
+		return l.saveCheckpoint(mark)
 	}
 	if err := l.markDirty(); err != nil {
 		return err
