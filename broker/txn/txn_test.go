@@ -392,3 +392,61 @@ func TestListTransactions(t *testing.T) {
 		require.Equal(t, kerr.InvalidRegularExpression.Code, list(func(r *kmsg.ListTransactionsRequest) { r.TransactionalIDPattern = kmsg.StringPtr("(") }).ErrorCode)
 	})
 }
+
+func TestRequestsOfBrokers(t *testing.T) {
+	run(t, "AddPartitionsToTxn", Config{}, func(t *testing.T, h *harness) {
+		p := h.mustInit()
+		send := func(version int16, verify bool, partitions ...int32) []int16 {
+			req := kmsg.NewPtrAddPartitionsToTxnRequest()
+			req.Version = version
+			req.Transactions = []kmsg.AddPartitionsToTxnRequestTransaction{
+				{TransactionalID: "x", ProducerID: p.pid, VerifyOnly: verify, Topics: []kmsg.AddPartitionsToTxnRequestTransactionTopic{{Topic: "a", Partitions: partitions}}},
+				{TransactionalID: "none", VerifyOnly: verify, Topics: []kmsg.AddPartitionsToTxnRequestTransactionTopic{{Topic: "a", Partitions: []int32{0}}}},
+			}
+			resp := h.AddPartitionsToTxn(t.Context(), client, req)
+			var codes []int16
+			for _, x := range resp.Transactions {
+				for _, r := range x.Topics[0].Partitions {
+					codes = append(codes, r.ErrorCode)
+				}
+			}
+			return codes
+		}
+		unmapped := kerr.InvalidProducerIDMapping.Code
+		require.Equal(t, []int16{0, 0, unmapped}, send(5, false, 0, 1))
+		require.Equal(t, []int16{0, kerr.TransactionAbortable.Code, unmapped}, send(5, true, 1, 2))
+		require.Equal(t, []int16{0, kerr.InvalidTxnState.Code, unmapped}, send(4, true, 1, 2))
+	})
+	run(t, "WriteTxnMarkers", Config{}, func(t *testing.T, h *harness) {
+		h.refuse[tp("b", 0)] = kerr.NotLeaderForPartition.Code
+		req := kmsg.NewPtrWriteTxnMarkersRequest()
+		req.Version = 2
+		req.Markers = []kmsg.WriteTxnMarkersRequestMarker{{
+			ProducerID: 5, ProducerEpoch: 3, Committed: true, CoordinatorEpoch: 4, TransactionVersion: 2,
+			Topics: []kmsg.WriteTxnMarkersRequestMarkerTopic{{Topic: "a", Partitions: []int32{0, 1}}, {Topic: "b", Partitions: []int32{0}}},
+		}}
+		out := WriteTxnMarkers(t.Context(), h.world, req).Markers[0]
+		require.Equal(t, int64(5), out.ProducerID)
+		require.Zero(t, out.Topics[0].Partitions[1].ErrorCode)
+		require.Equal(t, kerr.NotLeaderForPartition.Code, out.Topics[1].Partitions[0].ErrorCode)
+		want := coord.Marker{ProducerID: 5, ProducerEpoch: 3, Commit: true, CoordinatorEpoch: 4, Version: 2}
+		require.Equal(t, []coord.Marker{want}, h.writtenTo(tp("a", 1)))
+	})
+	run(t, "DescribeProducers", Config{}, func(t *testing.T, h *harness) {
+		req := kmsg.NewPtrDescribeProducersRequest()
+		req.Topics = []kmsg.DescribeProducersRequestTopic{{Topic: "a", Partitions: []int32{0, 9}}}
+		got := DescribeProducers(t.Context(), producers{}, req).Topics[0].Partitions
+		require.Equal(t, int64(5), got[0].ActiveProducers[0].ProducerID)
+		require.Equal(t, kerr.UnknownTopicOrPartition.Code, got[1].ErrorCode)
+	})
+}
+
+// producers has one producer in every partition 0.
+type producers struct{}
+
+func (producers) Producers(_ string, partition int32) ([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, error) {
+	if partition != 0 {
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	return []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{{ProducerID: 5}}, nil
+}
