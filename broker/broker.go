@@ -29,6 +29,8 @@ type Broker struct {
 	// they owe.
 	draining atomic.Bool
 	drain    chan struct{}
+	// stopMaintenance ends the maintenance of logs.
+	stopMaintenance context.CancelFunc
 
 	lock     *dirLock
 	meta     *meta.Node
@@ -103,7 +105,9 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	b.coordinators = newCoordinators(b, b.meta.Image())
 	b.handlers = b.routes()
 	b.topics.load(b.meta.Image())
-	b.background.Go(b.maintain)
+	maintenance, stop := context.WithCancel(b.ctx)
+	b.stopMaintenance = stop
+	b.background.Go(func() { b.maintain(maintenance) })
 	b.serve()
 	b.log.Info("broker serves", "node", cfg.NodeID, "addresses", b.Addrs(), "cluster", b.meta.Image().ClusterID, "dir", cfg.DataDir, "flush", cfg.Flush)
 	return b, nil
@@ -175,6 +179,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 func (b *Broker) shutdown(ctx context.Context) error {
 	b.draining.Store(true)
 	close(b.drain)
+	b.stopMaintenance()
 	b.closeListeners()
 	b.stopReading()
 	b.coordinators.close()

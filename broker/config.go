@@ -57,6 +57,9 @@ type Config struct {
 	// RetentionCheck is how often old segments are looked for; 0 means 5
 	// minutes.
 	RetentionCheck time.Duration
+	// CompactionCheck is how often compacted topics are looked at; 0 means 15
+	// seconds.
+	CompactionCheck time.Duration
 	// TopicDefaults override the defaults of topic configurations, by their
 	// Kafka names ("retention.ms").
 	TopicDefaults map[string]string
@@ -130,6 +133,9 @@ func (c *Config) Validate() error {
 	}
 	if c.RetentionCheck < 0 {
 		bad("RetentionCheck is %v: use a positive time", c.RetentionCheck)
+	}
+	if c.CompactionCheck < 0 {
+		bad("CompactionCheck is %v: use a positive time", c.CompactionCheck)
 	}
 	names := map[string]bool{}
 	for i := range c.Listeners {
@@ -207,6 +213,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.DefaultPartitions, 1)
 	orDefault(&c.CoordinatorPartitions, 8)
 	orDefault(&c.RetentionCheck, 5*time.Minute)
+	orDefault(&c.CompactionCheck, 15*time.Second)
 	orDefault(&c.Limits.MaxConnections, 10_000)
 	orDefault(&c.Limits.IdleTimeout, 10*time.Minute)
 	orDefault(&c.Limits.RequestTimeout, 30*time.Second)

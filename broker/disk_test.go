@@ -1,15 +1,18 @@
 package broker_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/thalweg/thalweg/broker"
 	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/thalweg/thalweg/broker/log/vfs"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -38,4 +41,54 @@ func TestFullDiskWhileProducing(t *testing.T) {
 	full.Store(false)
 	produce(t, cl, "topic", 100, 100)
 	requireOnce(t, consume(t, c, "topic", 200), 200)
+}
+
+func TestCompactionKeepsTheLastValues(t *testing.T) {
+	c := brokertest.Start(t, brokertest.With(func(c *broker.Config) { c.CompactionCheck = 10 * time.Millisecond }))
+	createTopic(t, c, "table", 1, map[string]*string{
+		"cleanup.policy": kadm.StringPtr("compact"), "segment.bytes": kadm.StringPtr("4000"), "min.cleanable.dirty.ratio": kadm.StringPtr("0.1"),
+	})
+	cl := newClient(t, c, kgo.ProducerBatchMaxBytes(2000), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	for from := 0; from < 2000; from += 100 {
+		produce(t, cl, "table", from, 100) // values 0 to 1999, keys modulo 17
+	}
+	adm := kadm.NewClient(cl)
+	require.Eventually(t, func() bool {
+		dirs, err := adm.DescribeAllLogDirs(timeout(t), nil)
+		require.NoError(t, err)
+		p, ok := dirs[1].Lookup("", "table", 0)
+		return ok && p.Size < 20_000
+	}, 20*time.Second, 20*time.Millisecond)
+	last := map[string]string{}
+	reader := newClient(t, c, kgo.ConsumeTopics("table"))
+	for done := false; !done; {
+		fs := reader.PollFetches(timeout(t))
+		require.NoError(t, fs.Err())
+		fs.EachRecord(func(r *kgo.Record) {
+			last[string(r.Key)] = string(r.Value)
+			done = done || r.Offset == 1999
+		})
+	}
+	require.Len(t, last, 17)
+	for i := 1983; i < 2000; i++ {
+		require.Equal(t, fmt.Sprint(i), last[fmt.Sprint("key", i%17)])
+	}
+}
+
+func TestRetentionDeletesOldSegments(t *testing.T) {
+	c := brokertest.Start(t, brokertest.With(func(c *broker.Config) { c.RetentionCheck = 10 * time.Millisecond }))
+	createTopic(t, c, "short", 1, map[string]*string{"retention.bytes": kadm.StringPtr("3000"), "segment.bytes": kadm.StringPtr("2000")})
+	cl := newClient(t, c, kgo.ProducerBatchMaxBytes(1500))
+	for from := 0; from < 1000; from += 50 {
+		produce(t, cl, "short", from, 50)
+	}
+	adm := kadm.NewClient(cl)
+	require.Eventually(t, func() bool {
+		offsets, err := adm.ListStartOffsets(timeout(t), "short")
+		require.NoError(t, err)
+		o, _ := offsets.Lookup("short", 0)
+		return o.Offset > 500
+	}, 20*time.Second, 20*time.Millisecond)
+	// A consumer from the start gets what is left.
+	require.NotEmpty(t, consume(t, c, "short", 1))
 }

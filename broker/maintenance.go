@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,32 +9,35 @@ import (
 	"time"
 )
 
-// maintain looks after the logs until the broker stops: it deletes what
-// retention no longer covers, forgets idle producers, and notes how far each
-// log is, so that a restart after a crash has less to read.
-func (b *Broker) maintain() {
-	ticker := time.NewTicker(b.cfg.RetentionCheck)
-	defer ticker.Stop()
+// maintain looks after the logs until ctx ends: it deletes what retention no
+// longer covers, compacts, forgets idle producers, and notes how far each log
+// is, so that a restart after a crash has less to read.
+func (b *Broker) maintain(ctx context.Context) {
+	retention := time.NewTicker(b.cfg.RetentionCheck)
+	defer retention.Stop()
+	compaction := time.NewTicker(b.cfg.CompactionCheck)
+	defer compaction.Stop()
 	for {
+		round := (*partition).maintain
 		select {
-		case <-ticker.C:
-		case <-b.drain:
-			return
-		case <-b.ctx.Done():
+		case <-retention.C:
+		case <-compaction.C:
+			round = (*partition).compact
+		case <-ctx.Done():
 			return
 		}
 		for _, p := range b.topics.all() {
-			if b.draining.Load() {
+			if ctx.Err() != nil {
 				return
 			}
-			p.maintain()
+			round(p, ctx)
 		}
 	}
 }
 
 // maintain does one round for a partition. A partition that nobody has used
 // since the start is opened: its records grow old like all others.
-func (p *partition) maintain() {
+func (p *partition) maintain(context.Context) {
 	l, err := p.log()
 	if err != nil {
 		return // logged where it happened

@@ -37,7 +37,7 @@ type partition struct {
 	waiters []*waiter
 }
 
-// rules are the topic's configurations that appending looks at, parsed.
+// rules are the topic's configurations that matter all the time, parsed.
 type rules struct {
 	maxBatch      int
 	compacted     bool
@@ -45,6 +45,10 @@ type rules struct {
 	logAppendTime bool
 	codec         string // compression.type
 	before, after int64  // bounds of timestamps around now, in ms
+
+	// Compaction.
+	dirtyRatio              float64
+	deleteRetention, minLag time.Duration
 }
 
 func newRules(c meta.Configs) *rules {
@@ -56,6 +60,10 @@ func newRules(c meta.Configs) *rules {
 		codec:         c.String("compression.type"),
 		before:        c.Int("message.timestamp.before.max.ms"),
 		after:         c.Int("message.timestamp.after.max.ms"),
+
+		dirtyRatio:      c.Float("min.cleanable.dirty.ratio"),
+		deleteRetention: milliseconds(c.Int("delete.retention.ms")),
+		minLag:          milliseconds(c.Int("min.compaction.lag.ms")),
 	}
 }
 
