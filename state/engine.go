@@ -50,7 +50,8 @@ type Reader interface {
 	// is one.
 	Get(dst, key []byte) (value []byte, ok bool, err error)
 	// Scan iterates over the keys in [lo, hi) in bytewise order, or from the
-	// last to the first. A nil hi means no upper end.
+	// last to the first. A nil hi means no upper end. lo and hi must stay as they
+	// are until the iterator is closed.
 	Scan(lo, hi []byte, reverse bool) Iterator
 }
 

@@ -179,7 +179,7 @@ func (s *keyed[K, V]) Prefix(p K) iter.Seq2[Entry[K, V], error] {
 
 // PrefixBytes yields the entries whose encoded keys begin with p.
 func (s *keyed[K, V]) PrefixBytes(p []byte) iter.Seq2[Entry[K, V], error] {
-	return s.between(p, successor(p), false)
+	return s.between(p, successor(bytes.Clone(p)), false)
 }
 
 // Len counts the entries by a scan.
@@ -228,14 +228,13 @@ func (s *keyed[K, V]) between(lo, hi []byte, reverse bool) iter.Seq2[Entry[K, V]
 	}
 }
 
-// successor returns the least key above all that begin with p; nil when there
-// is none.
+// successor returns the least key above all that begin with p, in the memory of
+// p; nil when there is none.
 func successor(p []byte) []byte {
 	for i := len(p) - 1; i >= 0; i-- {
 		if p[i] != 0xff {
-			s := bytes.Clone(p[:i+1])
-			s[i]++
-			return s
+			p[i]++
+			return p[:i+1]
 		}
 	}
 	return nil

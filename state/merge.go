@@ -1,14 +1,21 @@
 package state
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
-// merged shows the overlay's entries over the engine's rows, both as they were
-// when it was made.
-type merged struct {
-	o       *overlay
+// scan is an iterator of a partition: the engine's rows without their prefix, and
+// over them the overlay's entries, both as they were when it was made. Scans are
+// kept by their partition and used again.
+type scan struct {
+	p       *Partition
+	o       *overlay // nil: only the engine's rows
 	below   Iterator
 	reverse bool
-	lo, hi  []byte
+	from    []byte // prefix | lo
+	to      []byte // prefix | hi, or the next prefix
+	bounded bool   // there is a hi
 	visible uint32 // entries numbered up to this are seen
 	dropped []span
 
@@ -20,20 +27,51 @@ type merged struct {
 	over     []byte // key of entry at
 }
 
-func newMerged(p *Partition, below Iterator, lo, hi []byte, reverse bool) *merged {
-	p.over.order()
-	p.over.scans++
-	m := &merged{
-		o: p.over, below: below, reverse: reverse, lo: bytes.Clone(lo),
-		visible: uint32(len(p.over.entries)), dropped: p.dropped[:len(p.dropped):len(p.dropped)],
+// newScan takes a scan that is done with, or makes one.
+func (p *Partition) newScan(lo, hi []byte, reverse bool) *scan {
+	var m *scan
+	if n := len(p.scans); n > 0 {
+		m, p.scans = p.scans[n-1], p.scans[:n-1]
+	} else {
+		m = new(scan)
 	}
+	*m = scan{p: p, reverse: reverse, from: m.from[:0], to: m.to[:0], bounded: hi != nil}
+	m.from = append(append(m.from, p.key[:prefixSize]...), lo...)
 	if hi != nil {
-		m.hi = append([]byte{}, hi...)
+		m.to = append(append(m.to, p.key[:prefixSize]...), hi...)
+	} else {
+		m.to = binary.BigEndian.AppendUint32(m.to, p.prefix+1)
+	}
+	m.below = p.reader.Scan(m.from, m.to, reverse)
+	if p.over != nil && (p.over.live > 0 || len(p.dropped) > 0) {
+		m.o = p.over
+		m.o.order()
+		m.o.scans++
+		m.visible = uint32(len(m.o.entries))
+		m.dropped = p.dropped[:len(p.dropped):len(p.dropped)]
 	}
 	return m
 }
 
-func (m *merged) Next() bool {
+// Close gives the scan back to its partition; it must not be used afterwards.
+func (m *scan) Close() error {
+	if m.p == nil {
+		return nil
+	}
+	err := m.below.Close()
+	if m.o != nil {
+		m.o.scans--
+	}
+	p := m.p
+	m.p, m.o, m.below, m.over, m.finished = nil, nil, nil, nil, true
+	p.scans = append(p.scans, m)
+	return err
+}
+
+func (m *scan) Next() bool {
+	if m.o == nil {
+		return m.below != nil && m.below.Next()
+	}
 	if m.finished {
 		return false
 	}
@@ -54,7 +92,7 @@ func (m *merged) Next() bool {
 		}
 		c := -1
 		if m.belowOK {
-			if c = bytes.Compare(m.over, m.below.Key()); m.reverse {
+			if c = bytes.Compare(m.over, m.below.Key()[prefixSize:]); m.reverse {
 				c = -c
 			}
 		}
@@ -74,9 +112,9 @@ func (m *merged) Next() bool {
 }
 
 // nextBelow moves to the engine's next row that is not in a deleted range.
-func (m *merged) nextBelow() {
+func (m *scan) nextBelow() {
 	for m.belowOK = m.below.Next(); m.belowOK; m.belowOK = m.below.Next() {
-		key := m.below.Key()
+		key := m.below.Key()[prefixSize:]
 		hidden := false
 		for i := range m.dropped {
 			hidden = hidden || m.dropped[i].has(key)
@@ -88,22 +126,22 @@ func (m *merged) nextBelow() {
 }
 
 // seek moves to the overlay's first key of the range.
-func (m *merged) seek() {
+func (m *scan) seek() {
 	o := m.o
 	if !m.reverse {
-		m.settle(*o.forward(o.before(m.lo), 0))
+		m.settle(*o.forward(o.before(m.from[prefixSize:]), 0))
 		return
 	}
 	last := o.tail
-	if m.hi != nil {
-		last = o.before(m.hi)
+	if m.bounded {
+		last = o.before(m.to[prefixSize:])
 	}
 	m.settle(last)
 }
 
 // settle takes, at the key of entry n or beyond, the newest visible entry of the
 // first key that has one, and ends the overlay's part behind the range.
-func (m *merged) settle(n uint32) {
+func (m *scan) settle(n uint32) {
 	o := m.o
 	if !m.reverse {
 		for n != 0 && n > m.visible {
@@ -117,14 +155,15 @@ func (m *merged) settle(n uint32) {
 		return
 	}
 	m.over = o.keyOf(&o.entries[n-1])
-	if m.reverse && bytes.Compare(m.over, m.lo) < 0 || !m.reverse && m.hi != nil && bytes.Compare(m.over, m.hi) >= 0 {
+	if m.reverse && bytes.Compare(m.over, m.from[prefixSize:]) < 0 ||
+		!m.reverse && m.bounded && bytes.Compare(m.over, m.to[prefixSize:]) >= 0 {
 		m.at = 0
 	}
 }
 
 // settleBack walks back over the entries of one key, which lie newest first, and
 // on to the key before when none of them is visible.
-func (m *merged) settleBack(n uint32) uint32 {
+func (m *scan) settleBack(n uint32) uint32 {
 	o := m.o
 	for n != 0 {
 		key := o.keyOf(&o.entries[n-1])
@@ -143,7 +182,7 @@ func (m *merged) settleBack(n uint32) uint32 {
 }
 
 // stepOver leaves the current key of the overlay.
-func (m *merged) stepOver() {
+func (m *scan) stepOver() {
 	o := m.o
 	n, key := m.at, m.over
 	for n != 0 && bytes.Equal(o.keyOf(&o.entries[n-1]), key) {
@@ -156,27 +195,18 @@ func (m *merged) stepOver() {
 	m.settle(n)
 }
 
-func (m *merged) Key() []byte {
+func (m *scan) Key() []byte {
 	if m.useOver {
 		return m.over
 	}
-	return m.below.Key()
+	return m.below.Key()[prefixSize:]
 }
 
-func (m *merged) Value() []byte {
+func (m *scan) Value() []byte {
 	if m.useOver {
 		return m.o.valueOf(&m.o.entries[m.at-1])
 	}
 	return m.below.Value()
 }
 
-func (m *merged) Err() error { return m.below.Err() }
-
-func (m *merged) Close() error {
-	if m.o == nil {
-		return nil
-	}
-	m.o.scans--
-	m.o, m.finished = nil, true
-	return m.below.Close()
-}
+func (m *scan) Err() error { return m.below.Err() }

@@ -27,6 +27,7 @@ type Partition struct {
 	stored  Position // as in the engine
 	key     []byte   // prefix | scratch
 	value   []byte   // scratch for the engine's answers
+	scans   []*scan  // to be used again
 }
 
 // span is a range of keys whose rows in the engine are deleted.
@@ -167,25 +168,11 @@ func (p *Partition) Load(key, value []byte) error {
 
 // Scan iterates over the keys in [lo, hi) as they are now, in bytewise order or
 // from the last to the first; writes made while the iterator is open are not
-// seen by it. A nil hi means no upper end. The iterator must be closed before
-// the transaction ends.
+// seen by it. A nil hi means no upper end. The iterator must be closed, once,
+// before the transaction ends.
 func (p *Partition) Scan(lo, hi []byte, reverse bool) Iterator {
-	from := append(prefixBytes(p.prefix), lo...)
-	to := prefixBytes(p.prefix + 1)
-	if hi != nil {
-		to = append(prefixBytes(p.prefix), hi...)
-	}
-	below := &trimmed{p.reader.Scan(from, to, reverse)}
-	if p.over == nil || p.over.live == 0 && len(p.dropped) == 0 {
-		return below
-	}
-	return newMerged(p, below, lo, hi, reverse)
+	return p.newScan(lo, hi, reverse)
 }
-
-// trimmed shows an engine's rows without their prefix.
-type trimmed struct{ Iterator }
-
-func (t *trimmed) Key() []byte { return t.Iterator.Key()[prefixSize:] }
 
 // dirty reports whether the next commit has anything to write.
 func (p *Partition) dirty() bool {

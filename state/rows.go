@@ -16,15 +16,15 @@ import (
 // value. The changelog always has the plain value, with the timestamp in the
 // record. A value that stands for null is a delete.
 type rows[V any] struct {
-	spec   Spec
-	env    Env
-	p      *Partition
-	vs     serde.Serde[V]
-	isNull func(V) bool
-	timed  bool
-	seg    *segments                    // how rows expire; nil: never
-	logKey func(dst, row []byte) []byte // nil: the row itself
-	logHeaders bool // the changelog gets the headers of the record at hand
+	spec       Spec
+	env        Env
+	p          *Partition
+	vs         serde.Serde[V]
+	isNull     func(V) bool
+	timed      bool
+	seg        *segments                    // how rows expire; nil: never
+	logKey     func(dst, row []byte) []byte // nil: the row itself
+	logHeaders bool                         // the changelog gets the headers of the record at hand
 	cache      *cache[V]
 	v          V      // what is being decoded
 	fault      error  // why the store cannot be used

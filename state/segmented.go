@@ -15,6 +15,8 @@ type segmented[K, V any] struct {
 	ks serde.Serde[K]
 	kb []byte // an encoded key
 	rb []byte // a row
+	lo []byte // the bounds of a scan, which copies them
+	hi []byte
 
 	// The times put since the store was opened, which the cache may hold
 	// although they are not, or no longer, within what the rows below show.
@@ -141,8 +143,16 @@ func (s *segmented[K, V]) eachSegment(from, to int64, reverse bool, f func(segme
 	return nil
 }
 
-func segmentRow(segment int64) []byte {
-	return binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(segment))
+func segmentRow(dst []byte, segment int64) []byte {
+	return binary.BigEndian.AppendUint64(dst[:0], uint64(segment))
+}
+
+// bound makes the bounds of a scan over the rows that begin with s.lo and go on
+// with a time from..to.
+func (s *segmented[K, V]) bound(from, to int64) {
+	s.hi = binary.BigEndian.AppendUint64(append(s.hi[:0], s.lo...), uint64(to))
+	s.hi = successor(s.hi)
+	s.lo = binary.BigEndian.AppendUint64(s.lo, uint64(from))
 }
 
 // scanKey visits the rows of one key with times from..to, in order of time.
@@ -153,15 +163,14 @@ func (s *segmented[K, V]) scanKey(key []byte, from, to int64, reverse bool, f vi
 		})
 	}
 	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
-		lo := segmentRow(segment)
+		s.lo = segmentRow(s.lo, segment)
 		if s.seg.ordered {
-			lo = append(lo, 1)
+			s.lo = append(s.lo, 1)
 		}
-		lo = append(lo, key...)
-		hi := binary.BigEndian.AppendUint64(bytes.Clone(lo), uint64(to))
-		hi = successor(hi)
-		size := len(lo) + 8 + s.seg.suffix
-		lo = binary.BigEndian.AppendUint64(lo, uint64(from))
+		s.lo = append(s.lo, key...)
+		size := len(s.lo) + 8 + s.seg.suffix
+		s.bound(from, to)
+		lo, hi := s.lo, s.hi
 		if s.seg.ordered {
 			return s.scanIndex(lo, hi, size, reverse, f)
 		}
@@ -210,11 +219,12 @@ func (s *segmented[K, V]) scanKeys(loKey, hiKey []byte, from, to int64, reverse 
 		})
 	}
 	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
-		lo := append(segmentRow(segment), loKey...)
-		hi := segmentRow(segment + 1)
+		s.lo = append(segmentRow(s.lo, segment), loKey...)
+		s.hi = segmentRow(s.hi, segment+1)
 		if hiKey != nil {
-			hi = successor(append(segmentRow(segment), hiKey...))
+			s.hi = successor(append(segmentRow(s.hi, segment), hiKey...))
 		}
+		lo, hi := s.lo, s.hi
 		more := true
 		err := s.scan(lo, hi, reverse, func(row []byte, v V, ts int64) bool {
 			at, ok := s.seg.parse(row)
@@ -235,10 +245,9 @@ func (s *segmented[K, V]) scanTimes(from, to int64, reverse bool, f visit[V]) er
 		return s.scanKeys(nil, nil, from, to, reverse, f)
 	}
 	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
-		lo := append(segmentRow(segment), 0)
-		hi := binary.BigEndian.AppendUint64(bytes.Clone(lo), uint64(to))
-		hi = successor(hi)
-		lo = binary.BigEndian.AppendUint64(lo, uint64(from))
+		s.lo = append(segmentRow(s.lo, segment), 0)
+		s.bound(from, to)
+		lo, hi := s.lo, s.hi
 		more := true
 		err := s.scan(lo, hi, reverse, func(row []byte, v V, ts int64) bool {
 			at, ok := s.seg.parse(row)

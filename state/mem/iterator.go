@@ -24,11 +24,7 @@ type iterator struct {
 }
 
 func newIterator(e *engine, lo, hi []byte, reverse bool) *iterator {
-	it := &iterator{e: e, reverse: reverse, at: -1}
-	it.lo = bytes.Clone(lo)
-	if hi != nil {
-		it.hi = append([]byte{}, hi...)
-	}
+	it := &iterator{e: e, lo: lo, hi: hi, reverse: reverse, at: -1}
 	it.rows = it.space[:0]
 	return it
 }

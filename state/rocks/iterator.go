@@ -31,11 +31,7 @@ func (e *engine) scan(read *grocksdb.ReadOptions, lo, hi []byte, reverse bool) s
 		return failed{state.ErrClosed}
 	}
 	e.open.Add(1)
-	i := &iterator{e: e, it: e.db.NewIterator(read), lo: bytes.Clone(lo), reverse: reverse}
-	if hi != nil {
-		i.hi = append([]byte{}, hi...)
-	}
-	return i
+	return &iterator{e: e, it: e.db.NewIterator(read), lo: lo, hi: hi, reverse: reverse}
 }
 
 func (i *iterator) Next() bool {
