@@ -108,7 +108,7 @@ func TestInteropJava(t *testing.T) {
 
 	java("", "org.apache.kafka.tools.TransactionalMessageCopier", "--broker-list", addr, "--input-topic", "java", "--input-partition", "0", "--output-topic", "copy",
 		"--max-messages", "-1", "--consumer-group", "copier", "--transactional-id", "copier", "--transaction-size", "20", "--group-mode", "--use-group-metadata")
-	sameLines(t, tool(t, "", "kcat", "-b", addr, "-C", "-t", "java", "-p", "0", "-e", "-q", "-f", "%k:%s\\n"),
+	sameLines(t, tool(t, "", "kcat", "-b", addr, "-C", "-t", "java", "-e", "-q", "-f", "%k:%s\\n"),
 		tool(t, "", "kcat", "-b", addr, "-C", "-t", "copy", "-e", "-q", "-f", "%k:%s\\n", "-X", "isolation.level=read_committed"))
 	java("", "org.apache.kafka.tools.TopicCommand", append(server, "--delete", "--topic", "java")...)
 }

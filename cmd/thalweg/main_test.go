@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json/v2"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
@@ -28,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"served": served, "resolved": resolved},
 		Setup: func(e *testscript.Env) error {
 			c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(4))
 			if err != nil {
@@ -35,9 +40,54 @@ func TestScripts(t *testing.T) {
 			}
 			e.Defer(c.Close)
 			e.Setenv("THALWEG_BROKERS", strings.Join(c.ListenAddrs(), ","))
+			goEnv, err := exec.Command("go", "env", "GOROOT", "GOCACHE", "GOMODCACHE", "GOPROXY").Output()
+			if err != nil {
+				return err
+			}
+			v := strings.Split(string(goEnv), "\n")
+			e.Setenv("PATH", filepath.Join(v[0], "bin")+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			e.Setenv("GOCACHE", v[1])
+			e.Setenv("GOMODCACHE", v[2])
+			e.Setenv("GOPROXY", v[3])
+			e.Setenv("GOTOOLCHAIN", "auto")
 			return nil
 		},
 	})
+}
+
+// served waits until the broker that writes to the file serves, and makes the commands after it use that broker.
+func served(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.HasSuffix(string(text), "\n") {
+			var started struct {
+				Addrs []string `json:"addrs"`
+			}
+			ts.Check(json.Unmarshal(text, &started, json.RejectUnknownMembers(false)))
+			ts.Setenv("THALWEG_BROKERS", strings.Join(started.Addrs, ","))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the broker does not serve: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// resolved stands for go mod tidy in a new project: it takes over the requirements of this module, so that the test does
+// without a network.
+func resolved(ts *testscript.TestScript, _ bool, _ []string) {
+	root := checkout()
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		ts.Check(err)
+		if name == "go.mod" {
+			_, requirements, _ := strings.Cut(string(text), "\nrequire (")
+			requirements, _, _ = strings.Cut(requirements, "\ntool (")
+			text = []byte(ts.ReadFile("go.mod") + "\nrequire (" + requirements)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(name), text, 0o644))
+	}
 }
 
 func TestParseFrom(t *testing.T) {
