@@ -160,9 +160,16 @@ func TestTail(t *testing.T) {
 	require.False(t, tl.read(make([]byte, 1), tl.start-1))
 	require.False(t, tl.read(make([]byte, 1), tl.end))
 	other := tail{max: 32 << 10, budget: budget}
+	tl.mu.RLock() // being read
 	other.write(make([]byte, 20<<10), 0)
+	tl.mu.RUnlock()
 	require.False(t, other.read(make([]byte, 1), 0), "the budget is used up")
+	other.write(make([]byte, 20<<10), 20<<10)
+	require.True(t, other.read(make([]byte, 20<<10), 20<<10))
+	require.False(t, tl.read(make([]byte, 1), int64(len(all)-1)), "the idle one gave way")
+	require.EqualValues(t, 32<<10, budget.Used())
 	tl.drop()
+	other.drop()
 	require.Zero(t, budget.Used())
 	big := make([]byte, 100<<10)
 	big[len(big)-1] = 9

@@ -5,33 +5,77 @@ import (
 	"sync/atomic"
 )
 
-// TailBudget bounds the memory of the tails of all logs that share it. It is
-// safe for concurrent use.
+// TailBudget bounds the memory of the tails of all logs that share it. When it
+// is used up, a log that grows takes the memory of the one that has not been
+// written for longest. It is safe for concurrent use.
 type TailBudget struct {
 	limit int64
-	used  atomic.Int64
+	clock atomic.Int64 // counts writes
+
+	mu    sync.Mutex
+	used  int64
+	tails map[*tail]struct{} // that hold memory
 }
 
 // NewTailBudget returns a budget of limit bytes.
-func NewTailBudget(limit int64) *TailBudget { return &TailBudget{limit: limit} }
+func NewTailBudget(limit int64) *TailBudget {
+	return &TailBudget{limit: limit, tails: map[*tail]struct{}{}}
+}
 
 // Used is the number of bytes taken.
-func (b *TailBudget) Used() int64 { return b.used.Load() }
+func (b *TailBudget) Used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
 
-func (b *TailBudget) take(n int) bool {
+// take reserves n bytes for t, whose lock is held, and reports whether it
+// could.
+func (b *TailBudget) take(t *tail, n int) bool {
 	if b == nil {
 		return true
 	}
-	if b.used.Add(int64(n)) > b.limit {
-		b.used.Add(int64(-n))
-		return false
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.used+int64(n) > b.limit {
+		if !b.evict(t) {
+			return false
+		}
 	}
+	b.used += int64(n)
+	b.tails[t] = struct{}{}
 	return true
 }
 
-func (b *TailBudget) give(n int) {
-	if b != nil {
-		b.used.Add(int64(-n))
+// evict empties the longest idle tail but t. A tail in use at the moment is
+// passed over: waiting for its lock could be waiting for ourselves.
+func (b *TailBudget) evict(t *tail) bool {
+	var oldest *tail
+	for x := range b.tails {
+		if x != t && (oldest == nil || x.written.Load() < oldest.written.Load()) {
+			oldest = x
+		}
+	}
+	if oldest == nil || !oldest.mu.TryLock() {
+		return false
+	}
+	defer oldest.mu.Unlock()
+	b.used -= int64(len(oldest.ring))
+	delete(b.tails, oldest)
+	oldest.clear()
+	return true
+}
+
+// give takes back what t holds; t's lock is held.
+func (b *TailBudget) give(t *tail) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.tails[t]; ok {
+		b.used -= int64(len(t.ring))
+		delete(b.tails, t)
 	}
 }
 
@@ -48,6 +92,7 @@ type tail struct {
 	start, end int64
 	max        int
 	budget     *TailBudget
+	written    atomic.Int64 // budget's clock at the last write
 }
 
 const minTail = 16 << 10
@@ -59,6 +104,9 @@ func (t *tail) write(p []byte, pos int64) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.budget != nil {
+		t.written.Store(t.budget.clock.Add(1))
+	}
 	if pos != t.end {
 		t.start, t.end = pos, pos
 	}
@@ -82,7 +130,7 @@ func (t *tail) grow(want int) {
 	for next < want && next < t.max {
 		next = min(2*next, t.max)
 	}
-	if next <= size || !t.budget.take(next-size) {
+	if next <= size || !t.budget.take(t, next-size) {
 		return
 	}
 	ring := make([]byte, next)
@@ -112,6 +160,8 @@ func (t *tail) read(p []byte, pos int64) bool {
 func (t *tail) drop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.budget.give(len(t.ring))
-	t.ring, t.start, t.end = nil, 0, 0
+	t.budget.give(t)
+	t.clear()
 }
+
+func (t *tail) clear() { t.ring, t.start, t.end = nil, 0, 0 }
