@@ -74,9 +74,12 @@ func (f *Follower) Poll(ctx context.Context, b *Board) error {
 	return nil
 }
 
-// CatchUp polls until everything that is committed at this moment is on the board.
+// CatchUp polls until everything that is written at this moment is decided and, where it was committed, on the board.
+//
+// The end of what is committed would not do: a transaction's marker reaches each partition on its own, so the offsets of
+// an application can be committed a moment before its results are.
 func (f *Follower) CatchUp(ctx context.Context, b *Board) error {
-	ends, err := f.adm.ListCommittedOffsets(ctx, pipeline.Processed.Name, pipeline.Invalid.Name)
+	ends, err := f.adm.ListEndOffsets(ctx, pipeline.Processed.Name, pipeline.Invalid.Name)
 	if err == nil {
 		err = ends.Error()
 	}
