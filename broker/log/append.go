@@ -37,6 +37,11 @@ type AppendOptions struct {
 	// TxnVersion is the transaction.version of the coordinator that wrote a
 	// marker; from 2 on a marker must carry a higher epoch than the data.
 	TxnVersion int16
+	// TxnGuard, unless 0, is one more than the end of the log was when a
+	// client's transactional batch was verified. The append fails with
+	// ErrInvalidTxnState if a marker of the producer came since: the batch
+	// would open a transaction that nobody ends (KIP-890).
+	TxnGuard int64
 }
 
 // AppendInfo is the result of an append.
@@ -160,6 +165,9 @@ func (l *Log) checkProducers(o *AppendOptions) (dup seqRange, ok bool, err error
 				return dup, true, nil
 			}
 			err = l.prod.checkData(v, true)
+			if err == nil && o.TxnGuard > 0 {
+				err = l.prod.checkGuard(v.ProducerID(), o.TxnGuard-1)
+			}
 		default:
 			err = l.prod.checkData(v, false)
 		}

@@ -3,6 +3,7 @@ package log
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"syscall"
@@ -299,4 +300,69 @@ func TestCompactBounds(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	s.check("untouched")
 	require.NoError(t, s.log.Close())
+}
+
+// Appends, reads, deletions and flushes go on while the log is compacted; run
+// with -race.
+func TestCompactConcurrently(t *testing.T) {
+	cfg := testConfig(vfs.NewMem())
+	l := openTest(t, cfg)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := l.Compact(ctx, CompactOptions{}); err != nil && ctx.Err() == nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	go func() {
+		next, buf := int64(0), make([]byte, 2<<10)
+		for ctx.Err() == nil {
+			next = max(next, l.LogStart())
+			r, err := l.Read(buf, next, 1<<10, ToLastStable)
+			if errors.Is(err, ErrOffsetOutOfRange) {
+				continue // deleted meanwhile
+			}
+			for rest := r.Data; err == nil && len(rest) > 0; {
+				var v batch.View
+				if v, rest, err = batch.Parse(rest); err == nil {
+					err = v.Validate()
+					next = v.NextOffset()
+				}
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+			if next >= l.LogEnd() {
+				next = 0
+			}
+		}
+		done <- nil
+	}()
+	for i := range 1500 {
+		mustAppend(t, l, plain(int64(i), 3))
+		l.SetHighWatermark(l.LogEnd())
+		switch {
+		case i%50 == 0:
+			require.NoError(t, l.Flush())
+		case i%333 == 0:
+			_, err := l.DeleteRecords(l.LogStart() + 40)
+			require.NoError(t, err)
+		case i%500 == 499:
+			require.NoError(t, l.TruncateTo(l.LogEnd()-2))
+		}
+	}
+	stop()
+	for range cap(done) {
+		require.NoError(t, <-done)
+	}
+	end := l.LogEnd()
+	require.NoError(t, l.Close())
+	l = openTest(t, cfg)
+	require.Equal(t, end, l.LogEnd())
+	require.NoError(t, l.Close())
 }

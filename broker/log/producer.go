@@ -45,6 +45,7 @@ type producer struct {
 	coordinatorEpoch int32
 	timestamp        int64 // of the last batch or marker
 	txnFirst         int64 // first offset of the open transaction, or -1
+	markerEnd        int64 // offset after the last marker seen; not in snapshots
 }
 
 func (p *producer) lastSeq() int32 {
@@ -130,6 +131,15 @@ func (s *producers) checkData(v batch.View, sequences bool) error {
 	return nil
 }
 
+// checkGuard refuses data of a transaction that was ended after the log ended at
+// end, which is when its producer was found to have one open.
+func (s *producers) checkGuard(pid, end int64) error {
+	if p := s.byID[pid]; p != nil && p.markerEnd > end {
+		return fmt.Errorf("%w: the one of producer %d was ended while the batch was verified", ErrInvalidTxnState, pid)
+	}
+	return nil
+}
+
 // checkMarker decides whether a transaction marker is from the current
 // coordinator and for the current epoch. Since transactions version 2 a marker
 // bumps the epoch; an equal one is a retry when nothing is open.
@@ -171,7 +181,7 @@ func (s *producers) apply(v batch.View) (end endedTxn, ok bool, err error) {
 	p.setEpoch(v.ProducerEpoch())
 	p.timestamp = v.MaxTimestamp()
 	if marker {
-		p.coordinatorEpoch = m.CoordinatorEpoch
+		p.coordinatorEpoch, p.markerEnd = m.CoordinatorEpoch, v.NextOffset()
 		if p.txnFirst < 0 {
 			return endedTxn{}, false, nil
 		}

@@ -87,6 +87,24 @@ func TestDuplicateAfterReopen(t *testing.T) {
 	require.EqualValues(t, 2, info.LastOffset)
 }
 
+// A marker that comes between the verification of a batch and its append voids
+// the verification.
+func TestTransactionGuard(t *testing.T) {
+	l := openTest(t, testConfig(vfs.NewMem()))
+	defer l.Close()
+	guarded := func(pid int64, seq int32, verifiedAt int64) error {
+		_, err := l.Append(transactional(pid, 4, seq, 1), AppendOptions{TxnGuard: verifiedAt + 1})
+		return err
+	}
+	require.NoError(t, guarded(1, 0, l.LogEnd()))
+	require.NoError(t, guarded(1, 1, 0), "no marker since")
+	before := l.LogEnd()
+	mustMark(t, l, marker(1, 4, true))
+	require.ErrorIs(t, guarded(1, 2, before), ErrInvalidTxnState)
+	require.NoError(t, guarded(2, 0, before), "another producer's marker")
+	require.NoError(t, guarded(1, 2, l.LogEnd()))
+}
+
 func TestTransactionRules(t *testing.T) {
 	l := openTest(t, testConfig(vfs.NewMem()))
 	defer l.Close()
