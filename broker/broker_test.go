@@ -116,6 +116,29 @@ func TestAcks(t *testing.T) {
 	}
 }
 
+// A topic's compression.type decides how batches are stored, whatever clients
+// send.
+func TestTopicCompression(t *testing.T) {
+	c := brokertest.Start(t)
+	for i, stored := range []string{"uncompressed", "gzip", "snappy", "lz4", "zstd"} {
+		for name, sent := range map[string]kgo.CompressionCodec{"plain": kgo.NoCompression(), "zstd": kgo.ZstdCompression(), "gzip": kgo.GzipCompression()} {
+			topic := stored + "-from-" + name
+			createTopic(t, c, topic, 1, map[string]*string{"compression.type": kadm.StringPtr(stored)})
+			produce(t, newClient(t, c, kgo.ProducerBatchCompression(sent)), topic, 0, 100)
+			cl := newClient(t, c, kgo.ConsumeTopics(topic))
+			for got := 0; got < 100; {
+				fs := cl.PollFetches(timeout(t))
+				require.NoError(t, fs.Err())
+				fs.EachRecord(func(r *kgo.Record) {
+					require.Equal(t, fmt.Sprint(got), string(r.Value))
+					require.EqualValues(t, i, r.Attrs.CompressionType())
+					got++
+				})
+			}
+		}
+	}
+}
+
 func TestMessageTooLarge(t *testing.T) {
 	c := brokertest.Start(t)
 	createTopic(t, c, "small", 1, map[string]*string{"max.message.bytes": kadm.StringPtr("1000")})

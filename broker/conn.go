@@ -40,6 +40,7 @@ type conn struct {
 	br           *bufio.Reader
 	call         call
 	decompressor batch.Decompressor
+	builder      batch.Builder // of recompressed batches
 }
 
 // reply is a response in its place in the order of a connection.

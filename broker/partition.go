@@ -43,8 +43,9 @@ type rules struct {
 	compacted     bool
 	deletes       bool
 	logAppendTime bool
-	codec         string // compression.type
-	before, after int64  // bounds of timestamps around now, in ms
+	codec         batch.Codec // of stored batches, unless keepCodec
+	keepCodec     bool
+	before, after int64 // bounds of timestamps around now, in ms
 
 	// Compaction.
 	dirtyRatio              float64
@@ -52,12 +53,14 @@ type rules struct {
 }
 
 func newRules(c meta.Configs) *rules {
+	codec, keep := targetCodec(c.String("compression.type"))
 	return &rules{
 		maxBatch:      int(c.Int("max.message.bytes")),
 		compacted:     c.Has("cleanup.policy", "compact"),
 		deletes:       c.Has("cleanup.policy", "delete"),
 		logAppendTime: c.String("message.timestamp.type") == "LogAppendTime",
-		codec:         c.String("compression.type"),
+		codec:         codec,
+		keepCodec:     keep,
 		before:        c.Int("message.timestamp.before.max.ms"),
 		after:         c.Int("message.timestamp.after.max.ms"),
 
