@@ -101,12 +101,16 @@ func (c *conn) produceTo(r *produced, t *topic, index int) error {
 	if err != nil {
 		return err
 	}
+	opts := log.AppendOptions{LogAppendTime: rules.logAppendTime, Verified: true}
 	if v.ProducerID() >= 0 && v.IsTransactional() {
-		if err := c.b.verifyTransaction(c.ctx, p, v, r.body.TransactionID, r.body.Version); err != nil {
+		if opts.TxnGuard, err = c.b.verifyTransaction(c.ctx, p, v, r.body.TransactionID, r.body.Version); err != nil {
 			return err
 		}
 	}
-	l, info, err := p.append(v, log.AppendOptions{LogAppendTime: rules.logAppendTime, Verified: true})
+	if v, err = c.recompress(v, rules); err != nil {
+		return err
+	}
+	l, info, err := p.append(v, opts)
 	if err != nil {
 		return err
 	}
@@ -236,19 +240,22 @@ func (r *produced) release(b *Broker) {
 // leave that to the broker (v12), and checks that older ones have done so. Once
 // a producer has written to the partition in this transaction, the log itself
 // is the proof.
-func (b *Broker) verifyTransaction(ctx context.Context, p *partition, v batch.View, txnID []byte, version int16) error {
+//
+// The guard it returns makes the append fail if a marker comes in between.
+func (b *Broker) verifyTransaction(ctx context.Context, p *partition, v batch.View, txnID []byte, version int16) (guard int64, err error) {
 	if txnID == nil {
-		return fail(kerr.InvalidRequest, "A transactional batch needs the request's transactional id.")
+		return 0, fail(kerr.InvalidRequest, "A transactional batch needs the request's transactional id.")
 	}
 	l, err := p.log()
 	if err != nil {
-		return err
+		return 0, err
 	}
+	guard = l.LogEnd() + 1
 	if l.InTxn(v.ProducerID(), v.ProducerEpoch()) {
-		return nil
+		return guard, nil
 	}
 	err = b.coordinators.AddPartition(ctx, string(txnID), v.ProducerID(), v.ProducerEpoch(), p.topic, p.index, version < 12)
-	return verificationError(err, version)
+	return guard, verificationError(err, version)
 }
 
 // joinTransaction adds all partitions of a request that are new to the
