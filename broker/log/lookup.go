@@ -45,20 +45,63 @@ func (l *Log) OffsetForTimestamp(ts int64) (at TimeOffset, ok bool, err error) {
 func (l *Log) MaxTimestamp() (at TimeOffset, ok bool, err error) {
 	list, release := l.hold()
 	defer release()
+	start := l.logStart.Load()
 	largest := int64(-1)
 	for _, h := range list {
-		x, err := l.indexOf(h.s)
+		newest, err := l.newest(h, start)
 		if err != nil {
 			return TimeOffset{}, false, err
 		}
-		l.mu.RLock()
-		largest = max(largest, x.maxTS)
-		l.mu.RUnlock()
+		largest = max(largest, newest)
 	}
 	if largest < 0 {
 		return TimeOffset{}, false, nil
 	}
 	return l.OffsetForTimestamp(largest)
+}
+
+// newest is the largest timestamp of a segment's records at or above start. The
+// index knows that of all; a segment with deleted records is scanned.
+func (l *Log) newest(h held, start int64) (int64, error) {
+	x, err := l.indexOf(h.s)
+	if err != nil {
+		return 0, err
+	}
+	if h.s.base >= start {
+		l.mu.RLock()
+		defer l.mu.RUnlock()
+		return x.maxTS, nil
+	}
+	pos, err := l.floor(h.s, start)
+	if err != nil {
+		return 0, err
+	}
+	var d batch.Decompressor
+	defer d.Close()
+	largest := int64(-1)
+	c := h.s.scan(pos, h.size)
+	for {
+		v, at, err := c.next()
+		if errors.Is(err, io.EOF) {
+			return largest, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if v.BaseOffset() >= start {
+			largest = max(largest, v.MaxTimestamp())
+			continue
+		}
+		it, err := v.Records(&d)
+		for r := (batch.Record{}); err == nil && it.Next(&r); {
+			if r.Offset >= start {
+				largest = max(largest, r.Timestamp)
+			}
+		}
+		if err = errors.Join(err, it.Err()); err != nil {
+			return 0, h.s.corrupt(at, err)
+		}
+	}
 }
 
 // held is a segment with a reference and its size at that moment.

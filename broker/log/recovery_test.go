@@ -413,6 +413,30 @@ func TestTimestampsCompressed(t *testing.T) {
 	}
 }
 
+// Deleted records count neither for a time nor for the largest.
+func TestTimestampsBehindDeletedRecords(t *testing.T) {
+	l := openTest(t, testConfig(vfs.NewMem()))
+	defer l.Close()
+	mustAppend(t, l, plain(9000, 2)) // 0, 1
+	mustAppend(t, l, plain(5000, 3)) // 2, 3, 4
+	mustAppend(t, l, plain(100, 2))  // 5, 6
+	l.SetHighWatermark(l.LogEnd())
+	newest := []TimeOffset{{1, 9001, 0}, {1, 9001, 0}, {4, 5002, 0}, {4, 5002, 0}, {4, 5002, 0}, {6, 101, 0}, {6, 101, 0}}
+	for start, want := range newest {
+		_, err := l.DeleteRecords(int64(start))
+		require.NoError(t, err)
+		at, ok, err := l.MaxTimestamp()
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, want, at, "log start %d", start)
+	}
+	_, err := l.DeleteRecords(7)
+	require.NoError(t, err)
+	_, ok, err := l.MaxTimestamp()
+	require.NoError(t, err)
+	require.False(t, ok)
+}
+
 func TestLogAppendTime(t *testing.T) {
 	l := openTest(t, testConfig(vfs.NewMem()))
 	defer l.Close()
