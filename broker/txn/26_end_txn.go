@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"time"
 
 	"github.com/thalweg/thalweg/broker/coord"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -19,7 +20,7 @@ func (c *Coordinator) EndTxn(ctx context.Context, _ coord.Caller, req *kmsg.EndT
 	resp.ProducerID, resp.ProducerEpoch = noProducerID, noProducerEpoch
 	c.ids.reserve(ctx)
 	out, err := do(ctx, c, req.TransactionalID, func(m *Machine, s *coord.Step, p *coord.Promise[*kmsg.EndTxnResponse]) {
-		s.Reply(p, m.endTxn(s, req))
+		m.endTxn(s, req, m.deadline(s.Now), p)
 	})
 	if err != nil {
 		resp.ErrorCode = coord.Code(err)
@@ -28,9 +29,19 @@ func (c *Coordinator) EndTxn(ctx context.Context, _ coord.Caller, req *kmsg.EndT
 	return out
 }
 
-func (m *Machine) endTxn(s *coord.Step, req *kmsg.EndTxnRequest) *kmsg.EndTxnResponse {
+func (m *Machine) endTxn(s *coord.Step, req *kmsg.EndTxnRequest, until time.Time, p *coord.Promise[*kmsg.EndTxnResponse]) {
 	resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 	resp.ProducerID, resp.ProducerEpoch = noProducerID, noProducerEpoch
+	t := m.txns[req.TransactionalID]
+	if t != nil && m.endsNext(t, req) {
+		if s.Now.Before(until) {
+			m.wait(t, until, func(s *coord.Step) { m.endTxn(s, req, until, p) })
+			return
+		}
+		resp.ErrorCode = kerr.ConcurrentTransactions.Code
+		s.Reply(p, resp)
+		return
+	}
 	end := m.endV1
 	if req.Version >= 5 {
 		end = m.endV2
@@ -44,7 +55,16 @@ func (m *Machine) endTxn(s *coord.Step, req *kmsg.EndTxnRequest) *kmsg.EndTxnRes
 	default:
 		resp.ProducerID, resp.ProducerEpoch = pid, epoch
 	}
-	return resp
+	s.Reply(p, resp)
+}
+
+// endsNext reports whether a request may be for the transaction after the one
+// whose markers are being written. A client that gives up a transaction at once
+// sends EndTxn while its first Produce still waits here: neither can be judged
+// before the previous transaction is complete.
+func (m *Machine) endsNext(t *txn, req *kmsg.EndTxnRequest) bool {
+	pid, epoch := t.identity()
+	return t.state.preparing() && req.ProducerID == pid && req.ProducerEpoch == epoch
 }
 
 // endV1 ends a transaction of a client that keeps its epoch. Since a repeated
@@ -55,14 +75,12 @@ func (m *Machine) endV1(s *coord.Step, req *kmsg.EndTxnRequest) (int64, int16, *
 	if err != nil {
 		return 0, 0, err
 	}
-	switch {
-	case t.state == Ongoing:
+	switch t.state {
+	case Ongoing:
 		if err := m.prepare(s, t, req.Commit, false); err != nil {
 			return 0, 0, err
 		}
-	case t.state == completed(req.Commit):
-	case t.state == prepared(req.Commit):
-		return 0, 0, kerr.ConcurrentTransactions
+	case completed(req.Commit):
 	default:
 		return 0, 0, kerr.InvalidTxnState
 	}

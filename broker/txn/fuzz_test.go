@@ -99,7 +99,7 @@ func FuzzRequests(f *testing.F) {
 				m.initProducerID(st, req, m.deadline(st.Now), coord.NewPromise[*kmsg.InitProducerIDResponse]())
 			}
 		case *kmsg.EndTxnRequest:
-			m.endTxn(st, req)
+			m.endTxn(st, req, m.deadline(st.Now), coord.NewPromise[*kmsg.EndTxnResponse]())
 		case *kmsg.AddPartitionsToTxnRequest:
 			c.AddPartitionsToTxn(t.Context(), client, req).AppendTo(nil)
 			for _, x := range req.Transactions {

@@ -467,7 +467,7 @@ func (s *sim) end(c *simClient, commit bool) {
 	var call func()
 	call = func() {
 		p := coord.NewPromise[*kmsg.EndTxnResponse]()
-		s.step(func(st *coord.Step) { st.Reply(p, s.m.endTxn(st, req)) })
+		s.step(func(st *coord.Step) { s.m.endTxn(st, req, s.m.deadline(st.Now), p) })
 		c.again = call // until there is an answer
 		c.busy = func() bool {
 			resp, ok := p.Value()

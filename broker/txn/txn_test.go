@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,7 +61,8 @@ func TestCommit(t *testing.T) {
 }
 
 // TestEndTxnV5 is the table of KIP-890: what an EndTxn finds, by state, by
-// whether its epoch is the present one or the one before.
+// whether its epoch is the present one or the one before. While markers are
+// written, which they are for ever here, the present epoch has to wait.
 func TestEndTxnV5(t *testing.T) {
 	type outcome struct {
 		err  error
@@ -97,8 +99,8 @@ func TestEndTxnV5(t *testing.T) {
 		{"Empty", outcome{fenced, 0}, outcome{nil, 1}, outcome{fenced, 0}, outcome{invalid, 0}},
 		{"CompleteAbort", outcome{nil, 0}, outcome{nil, 1}, outcome{invalid, 0}, outcome{invalid, 0}},
 		{"CompleteCommit", outcome{invalid, 0}, outcome{nil, 1}, outcome{nil, 0}, outcome{invalid, 0}},
-		{"PrepareCommit", outcome{invalid, 0}, outcome{fenced, 0}, outcome{concurrent, 0}, outcome{fenced, 0}},
-		{"PrepareAbort", outcome{concurrent, 0}, outcome{fenced, 0}, outcome{invalid, 0}, outcome{fenced, 0}},
+		{"PrepareCommit", outcome{invalid, 0}, outcome{concurrent, 0}, outcome{concurrent, 0}, outcome{concurrent, 0}},
+		{"PrepareAbort", outcome{concurrent, 0}, outcome{concurrent, 0}, outcome{invalid, 0}, outcome{concurrent, 0}},
 	} {
 		for _, x := range []struct {
 			name   string
@@ -449,4 +451,40 @@ func (producers) Producers(_ string, partition int32) ([]kmsg.DescribeProducersR
 		return nil, kerr.UnknownTopicOrPartition
 	}
 	return []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{{ProducerID: 5}}, nil
+}
+
+// TestEndTxnOvertakesProduce ends a transaction whose first addition still
+// waits for the transaction before it.
+func TestEndTxnOvertakesProduce(t *testing.T) {
+	for _, version := range []int16{4, 5} {
+		for _, maxEpoch := range []int16{0, 1} { // 1: the producer id changes in between
+			run(t, fmt.Sprintf("v%d max epoch %d", version, maxEpoch), Config{MaxEpoch: maxEpoch}, func(t *testing.T, h *harness) {
+				h.mustInit()
+				p := h.mustInit()
+				add := func(partition int32) error {
+					if version < 5 {
+						return kerr.ErrorForCode(p.addV1(tp("a", partition))[0])
+					}
+					return p.add("a", partition)
+				}
+				require.NoError(t, add(0))
+				gate := make(chan struct{})
+				h.set(func() { h.gate = gate })
+				require.NoError(t, p.end(version, true))
+				added, ended := make(chan error, 1), make(chan error, 1)
+				go func() { added <- add(1) }()
+				synctest.Wait()
+				q := *p
+				go func() { ended <- q.end(version, false) }()
+				synctest.Wait()
+				close(gate)
+				require.NoError(t, <-added)
+				require.NoError(t, <-ended)
+				synctest.Wait()
+				require.Equal(t, "CompleteAbort", h.state())
+				require.True(t, h.writtenTo(tp("a", 0))[0].Commit)
+				require.False(t, h.writtenTo(tp("a", 1))[0].Commit)
+			})
+		}
+	}
 }
