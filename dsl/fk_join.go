@@ -57,7 +57,7 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 		kos: b.serdeFor(o.n.ks, "foreign key of "+where), vos: b.serdeFor(o.n.vs, "foreign value of "+where),
 		subs: state.Timestamped(name+"-subscription-store", serde.Bytes, serde.Bytes, append(so.opts, state.Uncached(), state.LogHeaders())...),
 	}
-	b.t.AddStore(j.subs)
+	b.own(j.subs)
 
 	sent := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-registration", Op: "fk-send"}, j.send(t.n), t.n.p)
 	register := topology.NewTopic(name+"-subscription-registration-topic", j.kos, serde.Serde[subscription](subscriptionSerde{})).OnInvalidTime(topology.FailInvalidTime)

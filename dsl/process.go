@@ -42,6 +42,15 @@ func (s Stream[K, V]) ProcessValuesFunc[VO any](name string, f func(c *processor
 // Store declares a store that several processors share: each gets it passed.
 func (b *Builder) Store(h topology.Declared) { b.t.AddStore(h) }
 
+// own declares the store of an operator. Only stores of processors are shared.
+func (b *Builder) own(h topology.Declared) {
+	if b.t.Store(h.StoreName()) != nil {
+		b.t.Fail("dsl: two operators keep something in store %q", h.StoreName())
+		return
+	}
+	b.t.AddStore(h)
+}
+
 func (b *Builder) declare(stores []topology.Declared) []string {
 	names := make([]string, len(stores))
 	for i, h := range stores {

@@ -3,6 +3,7 @@ package dsl
 import (
 	"iter"
 	"reflect"
+	"runtime"
 
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
@@ -31,15 +32,19 @@ func (s Stream[K, V]) TryMap[KR, VR any](f func(*processor.Context, processor.Re
 // SelectKey(windowing.Key) takes the key out of a windowed one. That leaves
 // records in their partitions, and is known to.
 func (s Stream[K, V]) SelectKey[KR any](f func(K, V) KR, opts ...Option) Stream[KR, V] {
-	if sameFunc(f, windowing.Key[KR, V]) {
+	if f != nil && isWindowingKey(f) {
 		opts = append(opts[:len(opts):len(opts)], KeepsPartition())
 	}
 	return s.rekey("select-key", func(_ *processor.Context, k K, v V) (KR, V, error) { return f(k, v), v, nil }, nil, s.vs, opts)
 }
 
-// sameFunc reports whether two functions have the same code.
-func sameFunc(f, g any) bool {
-	return reflect.TypeOf(f) == reflect.TypeOf(g) && reflect.ValueOf(f).Pointer() == reflect.ValueOf(g).Pointer()
+// isWindowingKey reports whether f is windowing.Key, of any types. Functions
+// cannot be compared, but all instances of a generic one have one name. Within
+// a user's own generic function it has another: the answer is no then, and the
+// user says KeepsPartition.
+func isWindowingKey(f any) bool {
+	name := func(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
+	return name(f) == name(windowing.Key[string, string])
 }
 
 func (s Stream[K, V]) rekey[KR, VR any](op string, f func(*processor.Context, K, V) (KR, VR, error), ks serde.Serde[KR], vs serde.Serde[VR], opts []Option) Stream[KR, VR] {

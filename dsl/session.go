@@ -82,7 +82,7 @@ func newSessionTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde
 		o = append(o, state.TimeOrdered(), state.Uncached())
 	}
 	h := state.Session(store, ks, vs, retention, o...)
-	b.t.AddStore(h)
+	b.own(h)
 	kws, _ := any(windowing.SessionKey(ks)).(serde.Serde[KW])
 	n := &tableNode[KW, A]{ks: kws, vs: vs, srcs: srcs, store: store, grace: w.Gap.Milliseconds() + w.Grace.Milliseconds(), window: h}
 	n.materialise = func() {}

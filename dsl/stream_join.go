@@ -100,7 +100,7 @@ func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKin
 	if same && kind == innerJoin && b.optimise&SingleStoreSelfJoin != 0 {
 		p = selfJoin(b, s, any(j).(*streamJoin[K, V, V, VR]))
 	} else {
-		b.t.AddStore(j.right)
+		b.own(j.right)
 		p = j.attach(b, s, o)
 	}
 	if kind != innerJoin {
@@ -131,11 +131,11 @@ func (j *streamJoin[K, V, VO, VR]) declare(b *Builder, s Stream[K, V], o Stream[
 	opt := append(so.opts, state.Duplicates(), state.Uncached())
 	j.left = state.Window(stores+left, j.ks, j.vl, retention, size, opt...)
 	j.right = state.Window(stores+right, j.ks, j.vr, retention, size, opt...)
-	b.t.AddStore(j.left)
+	b.own(j.left)
 	if lone != "" {
 		h := state.KeyValue(stores+lone, serde.Bytes, serde.Bytes, append(so.opts, state.Uncached())...)
 		j.lone = &h
-		b.t.AddStore(h)
+		b.own(h)
 	}
 }
 

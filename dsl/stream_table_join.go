@@ -93,7 +93,7 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 		s.ks = b.serdeFor(s.ks, fmt.Sprintf("key of join %q", name))
 		s.vs = b.serdeFor(s.vs, fmt.Sprintf("value of join %q", name))
 		buffer = state.KeyValue(name+"-Buffer", serde.Bytes, serde.Bytes, append(storingOf(j.opts).opts, state.Uncached())...)
-		b.t.AddStore(buffer)
+		b.own(buffer)
 		stores = append(slices.Clone(stores), buffer.StoreName())
 	}
 	p := topology.Attach(b.t, topology.Spec{Name: name, Op: op, Stores: stores}, func(w *topology.Wiring, id int, p *topology.Port[K, VR]) processor.Node[K, V] {

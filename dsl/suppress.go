@@ -82,7 +82,7 @@ func suppress[K, V any](t Table[K, V], s Suppression, until func(K) int64, opts 
 	where := fmt.Sprintf("buffer %q", base+"-store")
 	ks, vs := b.serdeFor(parent.ks, "key of "+where), b.serdeFor(parent.vs, "value of "+where)
 	h := newBufferHandle(base+"-store", so.opts)
-	b.t.AddStore(h)
+	b.own(h)
 
 	n := &tableNode[K, V]{ks: ks, vs: vs, srcs: parent.srcs, grace: parent.grace, sendOld: true}
 	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, "suppress", parent.p.Node()), Op: "suppress", Stores: []string{h.StoreName()}}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[V]]) processor.Node[K, Change[V]] {

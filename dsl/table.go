@@ -121,7 +121,7 @@ func storeFor[K, V any](b *Builder, n *tableNode[K, V], name string, s *storing,
 		open = versionedStore(b, n, name, s)
 	} else {
 		h := state.Timestamped(name, ks, vs, s.opts...)
-		b.t.AddStore(h)
+		b.own(h)
 		n.handle = &h
 		open = func(w *topology.Wiring) tableStore[K, V] { return &timedStore[K, V]{h.In(w.Context)} }
 	}

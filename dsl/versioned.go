@@ -10,7 +10,7 @@ type versionedTable[K, V any] struct{ *state.VersionedStore[K, V] }
 
 func versionedStore[K, V any](b *Builder, n *tableNode[K, V], name string, s *storing) func(w *topology.Wiring) tableStore[K, V] {
 	h := state.Versioned(name, n.ks, n.vs, s.history, s.opts...)
-	b.t.AddStore(h)
+	b.own(h)
 	n.window = h
 	n.history = s.history
 	return func(w *topology.Wiring) tableStore[K, V] { return &versionedTable[K, V]{h.In(w.Context)} }

@@ -148,7 +148,7 @@ func newWindowTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde[
 		o = append(o, state.Uncached())
 	}
 	h := state.TimestampedWindow(store, ks, vs, retention, millis(shape.longest), o...)
-	b.t.AddStore(h)
+	b.own(h)
 	kws, _ := any(windowing.TimeKey(ks, shape.end)).(serde.Serde[KW])
 	n := &tableNode[KW, A]{ks: kws, vs: vs, srcs: srcs, store: store, grace: shape.grace, window: h}
 	n.materialise = func() {}
