@@ -196,7 +196,7 @@ func (s *compactSim) compact() error {
 // Whatever is compacted, and whenever that is cut short: the committed table
 // stays the same, surviving records are untouched, no aborted one shows.
 func TestCompactSimulation(t *testing.T) {
-	seeds := 20
+	seeds := 12
 	if testing.Short() {
 		seeds = 15
 	}

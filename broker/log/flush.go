@@ -13,7 +13,8 @@ type flusher struct {
 
 // FlushTo returns once all records below offset have been synced. Any number
 // of goroutines may wait; they share the syncs. After a failed sync every call
-// fails, since the kernel may have dropped the unsynced pages.
+// fails, and so does every append, since the kernel may have dropped the
+// unsynced pages.
 func (l *Log) FlushTo(offset int64) error {
 	f := &l.flush
 	for l.flushed.Load() < offset {
@@ -51,6 +52,13 @@ func (l *Log) FlushTo(offset int64) error {
 
 // Flush syncs everything appended so far.
 func (l *Log) Flush() error { return l.FlushTo(l.logEnd.Load()) }
+
+// failure is the error of a sync that failed.
+func (f *flusher) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
 
 // now syncs everything, new file names included, even when no record is new.
 func (f *flusher) now(l *Log) error {

@@ -163,6 +163,11 @@ func (l *Log) usable() error {
 	if l.closed {
 		return ErrClosed
 	}
+	if l.failed == nil {
+		if err := l.flush.failure(); err != nil {
+			return l.fail(err)
+		}
+	}
 	return l.failed
 }
 
@@ -185,16 +190,17 @@ func (l *Log) find(offset int64) int {
 	return max(i-1, 0)
 }
 
-// Close flushes the log and closes its files. A log that was closed without
-// error reopens without a scan.
+// Close flushes the log and closes its files, also when it fails. A log that
+// was closed without error reopens without a scan; one whose storage had failed
+// returns that error again.
 func (l *Log) Close() error {
 	l.writeMu.Lock()
 	defer l.writeMu.Unlock()
 	if l.closed {
 		return nil
 	}
-	var err error
-	if l.failed == nil {
+	err := l.failed
+	if err == nil {
 		err = l.closeClean()
 	}
 	l.release()

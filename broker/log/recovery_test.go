@@ -226,6 +226,8 @@ func TestFailedSyncIsFinal(t *testing.T) {
 	fsys.Inject(nil)
 	require.ErrorAs(t, l.Flush(), &se, "the kernel may have dropped the pages")
 	require.Less(t, l.Flushed(), l.LogEnd())
+	_, err := l.Append(plain(0, 1), AppendOptions{})
+	require.ErrorAs(t, err, &se)
 }
 
 // Waiters share syncs, and none returns before its offset is durable.

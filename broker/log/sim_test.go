@@ -24,7 +24,7 @@ import (
 // A failing seed is printed; run it with -run 'TestSimulation/seed=N'.
 
 func TestSimulation(t *testing.T) {
-	seeds := 120
+	seeds := 60
 	if testing.Short() {
 		seeds = 30
 	}

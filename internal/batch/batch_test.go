@@ -82,7 +82,8 @@ func TestRoundTrip(t *testing.T) {
 // The header must mean the same to an independent implementation.
 func TestHeaderAgainstKmsg(t *testing.T) {
 	opts := Options{BaseOffset: 77, LeaderEpoch: 5, ProducerID: 9, ProducerEpoch: 3, BaseSequence: 12, Transactional: true}
-	v := build(t, opts, None, testRecord{key: []byte("a"), value: []byte("b"), ts: 1000}, testRecord{ts: 990, headers: []Header{{"h", []byte("x")}}})
+	v := build(t, opts, None, testRecord{key: []byte("a"), value: []byte("b"), ts: 1000},
+		testRecord{ts: 990, headers: []Header{{"h", []byte("x")}}})
 	var k kmsg.RecordBatch
 	require.NoError(t, k.ReadFrom(v))
 	require.EqualValues(t, 77, k.FirstOffset)
