@@ -21,7 +21,7 @@ import (
 // produced is the reply to a Produce request. The appends have happened; it
 // waits for them to be committed.
 type produced struct {
-	req     *request
+	req     request
 	header  api.Header
 	body    api.ProduceRequest
 	appends []appended
@@ -36,7 +36,7 @@ type appended struct {
 }
 
 // produce appends the batches of a request and queues its reply.
-func (c *conn) produce(h api.Header, req *request, body []byte) error {
+func (c *conn) produce(h api.Header, req request, body []byte) error {
 	r, _ := c.b.producedPool.Get().(*produced)
 	if r == nil {
 		r = &produced{}
@@ -228,7 +228,6 @@ func (r *produced) checkUnacknowledged(w *writer) {
 
 func (r *produced) release(b *Broker) {
 	r.req.release()
-	r.req = nil
 	clear(r.appends)
 	clear(r.body.Partitions)
 	clear(r.body.Topics)

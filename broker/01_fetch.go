@@ -79,7 +79,7 @@ type fetchPart struct {
 }
 
 // fetch queues the reply to a Fetch request.
-func (c *conn) fetch(h api.Header, req *request, body []byte) error {
+func (c *conn) fetch(h api.Header, req request, body []byte) error {
 	f, _ := c.b.fetchedPool.Get().(*fetched)
 	if f == nil {
 		f = &fetched{waiter: newWaiter()}
@@ -256,15 +256,16 @@ func (f *fetched) readPart(w *writer, part *fetchPart, r *api.FetchResult, room 
 		}
 	}
 	want := min(room, part.maxBytes)
-	if r.DivergingEpoch >= 0 || want <= 0 && (f.bytes > 0 || room <= 0 && len(f.results) > 0) {
+	switch {
+	case r.DivergingEpoch >= 0:
 		want = 0
-	} else {
-		want = max(want, 1)
+	case f.bytes == 0:
+		want = max(want, 1) // a response never lacks room for its first batch
 	}
 	return f.read(w, l, part, r, want)
 }
 
-// read reads at most about want bytes of l; none if want is 0.
+// read reads about want bytes of l; none if want is not positive.
 func (f *fetched) read(w *writer, l *log.Log, part *fetchPart, r *api.FetchResult, want int) error {
 	limit := log.ToHighWatermark
 	if f.req.ReadCommitted {
@@ -279,7 +280,7 @@ func (f *fetched) read(w *writer, l *log.Log, part *fetchPart, r *api.FetchResul
 		return kerr.OffsetOutOfRange
 	}
 	r.HighWatermark, r.LastStable, r.LogStartOffset = at.HighWatermark, at.LastStable, at.LogStart
-	if want == 0 || part.offset >= bound {
+	if want <= 0 || part.offset >= bound {
 		return nil
 	}
 	arena := f.arena(w, want)
@@ -393,7 +394,7 @@ func (f *fetched) send(w *writer) {
 	e.End(nil)
 	w.head = e.Bytes()
 	api.FinishFrame(w.head, f.bytes)
-	w.send(f.interleave(w.head)...)
+	w.sendParts(f.interleave(w.head))
 	if f.session != nil {
 		f.session.told(f.results)
 	}

@@ -143,7 +143,7 @@ func (c *conn) readRequest() error {
 		c.b.requests.Release(int64(size))
 		return err
 	}
-	return c.dispatch(spec, &request{b: c.b, frame: frame, size: int64(size)})
+	return c.dispatch(spec, request{b: c.b, frame: frame, size: int64(size)})
 }
 
 // waitFrame reads the length of the next frame. Being idle is no reason to
@@ -207,7 +207,7 @@ func (r *request) release() {
 
 // dispatch does the part of a request that must happen in the order of
 // arrival and queues its reply.
-func (c *conn) dispatch(spec *api.Spec, req *request) error {
+func (c *conn) dispatch(spec *api.Spec, req request) error {
 	h, body, err := api.ParseHeader(spec, req.frame.b, c.call.clientID)
 	if err != nil {
 		req.release()

@@ -12,6 +12,7 @@ import (
 	"github.com/thalweg/thalweg/broker"
 	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -220,4 +221,39 @@ func TestFetchSession(t *testing.T) {
 	resp = f.fetch(nil)
 	require.Equal(t, 1, partitions(resp))
 	require.Equal(t, kerr.OffsetOutOfRange.Code, resp.Topics[0].Partitions[0].ErrorCode)
+}
+
+// However little a client takes, a partition with data is not starved by the
+// empty ones before it.
+func TestSmallestFetchStillGetsABatch(t *testing.T) {
+	c := brokertest.Start(t)
+	createTopic(t, c, "topic", 3, nil)
+	cl := newClient(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	for partition := range int32(3) {
+		if partition > 0 {
+			r := &kgo.Record{Topic: "topic", Partition: partition, Value: []byte("value")}
+			require.NoError(t, cl.ProduceSync(timeout(t), r).FirstErr())
+		}
+	}
+	w := dial(t, c)
+	req := kmsg.NewPtrFetchRequest()
+	req.MinBytes, req.MaxBytes, req.SessionEpoch = 1, 0, -1
+	topic := kmsg.NewFetchRequestTopic()
+	topic.Topic = "topic"
+	for p := range int32(3) {
+		part := kmsg.NewFetchRequestTopicPartition()
+		part.Partition = p
+		topic.Partitions = append(topic.Partitions, part)
+	}
+	req.Topics = append(req.Topics, topic)
+	w.send(req, 11, 1)
+	_, body := w.receive()
+	resp := kmsg.NewPtrFetchResponse()
+	resp.SetVersion(11)
+	require.NoError(t, resp.ReadFrom(body))
+	var sizes []bool
+	for _, p := range resp.Topics[0].Partitions {
+		sizes = append(sizes, len(p.RecordBatches) > 0)
+	}
+	require.Equal(t, []bool{false, true, false}, sizes)
 }

@@ -14,7 +14,7 @@ type writer struct {
 	c     *conn
 	err   error
 	head  []byte      // scratch of the replies, reused
-	bufs  net.Buffers // scratch of send
+	bufs  net.Buffers // what sendParts is at
 	timer *time.Timer // for parked fetches; stopped between uses
 }
 
@@ -28,23 +28,37 @@ func (c *conn) write() {
 	_ = c.nc.Close()
 }
 
-// send writes the parts of a frame with one system call where possible.
-func (w *writer) send(parts ...[]byte) {
-	if w.err != nil {
+// send writes a frame.
+func (w *writer) send(frame []byte) {
+	if !w.ready() {
 		return
 	}
-	w.err = w.c.nc.SetWriteDeadline(time.Now().Add(w.c.b.cfg.Limits.RequestTimeout))
-	if w.err == nil {
-		if len(parts) == 1 {
-			_, w.err = w.c.nc.Write(parts[0])
-		} else {
-			w.bufs = append(w.bufs[:0], parts...)
-			rest := w.bufs
-			_, w.err = rest.WriteTo(w.c.nc)
-			clear(w.bufs)
-		}
+	_, err := w.c.nc.Write(frame)
+	w.sent(err)
+}
+
+// sendParts writes a frame that lies in parts, with one system call where
+// possible.
+func (w *writer) sendParts(parts [][]byte) {
+	if !w.ready() {
+		return
 	}
-	if w.err != nil {
+	w.bufs = parts
+	_, err := w.bufs.WriteTo(w.c.nc) // consumes bufs
+	w.sent(err)
+}
+
+// ready gives the next write its time.
+func (w *writer) ready() bool {
+	if w.err == nil {
+		w.sent(w.c.nc.SetWriteDeadline(time.Now().Add(w.c.b.cfg.Limits.RequestTimeout)))
+	}
+	return w.err == nil
+}
+
+func (w *writer) sent(err error) {
+	if err != nil {
+		w.err = err
 		w.close()
 	}
 }
