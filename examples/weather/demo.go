@@ -192,7 +192,7 @@ func openStage(ctx context.Context, brokers []string, backend state.Backend, log
 	s := &stage{cl: cl, adm: kadm.NewClient(cl), board: board.New(), engine: backend.Name()}
 	err = createTopics(ctx, cl, demoPartitions)
 	if err == nil {
-		s.app, err = newApp(brokers, backend, 0, log)
+		s.app, err = newApp(runtime.Config{Brokers: brokers, State: backend, Logger: log})
 	}
 	if err == nil {
 		s.follower, err = board.Follow(ctx, brokers)

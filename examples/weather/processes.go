@@ -14,7 +14,6 @@ import (
 	"github.com/thalweg/thalweg/examples/weather/pipeline"
 	"github.com/thalweg/thalweg/internal/engine"
 	"github.com/thalweg/thalweg/runtime"
-	"github.com/thalweg/thalweg/state"
 )
 
 type produceCmd struct {
@@ -48,6 +47,8 @@ type runCmd struct {
 	cluster
 	State   string `default:".weather-state" help:"Directory of the local state. Each process has its own."`
 	Workers int    `help:"Workers in this process; 0 is one for each processor."`
+
+	AtLeastOnce bool `help:"Commit without transactions: after a crash, rows may be counted again."`
 }
 
 func (c *runCmd) Run(ctx context.Context, log *slog.Logger) error {
@@ -56,26 +57,25 @@ func (c *runCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	cl.Close()
-	app, err := newApp(c.Brokers, engine.Dir(c.State), c.Workers, log)
+	cfg := runtime.Config{Brokers: c.Brokers, State: engine.Dir(c.State), Workers: c.Workers, Logger: log}
+	if c.AtLeastOnce {
+		cfg.Guarantee, cfg.CommitInterval = runtime.AtLeastOnce, time.Second
+	}
+	app, err := newApp(cfg)
 	if err != nil {
 		return err
 	}
 	return app.Run(ctx)
 }
 
-// newApp makes the application that runs the pipeline, exactly once.
-func newApp(brokers []string, backend state.Backend, workers int, log *slog.Logger) (*runtime.App, error) {
+// newApp makes the application that runs the pipeline: exactly once, where cfg does not say otherwise.
+func newApp(cfg runtime.Config) (*runtime.App, error) {
 	topo, err := pipeline.Topology()
 	if err != nil {
 		return nil, err
 	}
-	return runtime.New(topo, runtime.Config{
-		ApplicationID: application,
-		Brokers:       brokers,
-		State:         backend,
-		Workers:       workers,
-		Logger:        log,
-	})
+	cfg.ApplicationID = application
+	return runtime.New(topo, cfg)
 }
 
 type watchCmd struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,6 +26,13 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	if address := os.Getenv("WEATHER_BROKER"); address != "" {
+		if err := serve(address, os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -37,10 +45,34 @@ type process struct {
 // start runs a weather command as a process of its own, against brokers.
 func start(t *testing.T, brokers []string, args ...string) *process {
 	t.Helper()
+	return startSelf(t, []string{"WEATHER_COMMAND=1", "THALWEG_BROKERS=" + strings.Join(brokers, ",")}, args...)
+}
+
+// startBroker runs a broker as a process of its own.
+func startBroker(t *testing.T, address, dir string) *process {
+	t.Helper()
+	return startSelf(t, []string{"WEATHER_BROKER=" + address}, dir)
+}
+
+// serve is the process of startBroker.
+func serve(address, dir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	cluster, err := broker.StartEmbedded(ctx, broker.Config{Listeners: []broker.Listener{{Address: address}}, DataDir: dir})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return cluster.Close()
+}
+
+// startSelf runs this binary again, as what the environment says.
+func startSelf(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	p := &process{cmd: exec.Command(self, args...)}
-	p.cmd.Env = append(os.Environ(), "WEATHER_COMMAND=1", "THALWEG_BROKERS="+strings.Join(brokers, ","))
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() {
@@ -49,7 +81,7 @@ func start(t *testing.T, brokers []string, args ...string) *process {
 			p.cmd.Wait()
 		}
 		if t.Failed() {
-			t.Logf("weather %s:\n%s", strings.Join(args, " "), p.out.String())
+			t.Logf("%s %s:\n%s", env[0], strings.Join(args, " "), p.out.String())
 		}
 	})
 	return p
@@ -60,6 +92,13 @@ func (p *process) wait(t *testing.T) string {
 	t.Helper()
 	require.NoError(t, p.cmd.Wait(), p.out.String())
 	return p.out.String()
+}
+
+// kill ends a process as a power switch would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Kill())
+	_ = p.cmd.Wait() // reports the signal
 }
 
 func (p *process) stop(t *testing.T) {
