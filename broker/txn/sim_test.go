@@ -324,8 +324,11 @@ func (s *sim) act() {
 	switch {
 	case c.dead:
 	case c.busy != nil && !c.busy():
-		if s.rng.IntN(30) == 0 {
+		switch {
+		case s.rng.IntN(30) == 0:
 			c.busy = nil // gives up waiting
+		case c.again == nil && c.txn != 0 && s.rng.IntN(10) == 0:
+			s.end(c, false) // gives up the transaction while a write waits
 		}
 	case c.again != nil:
 		c.again()
