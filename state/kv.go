@@ -98,7 +98,13 @@ type keyed[K, V any] struct {
 }
 
 func newKeyed[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serde[V], timed bool) keyed[K, V] {
-	return keyed[K, V]{rows: newRows(spec, env, vs, timed), ks: serde.ForTask(ks)}
+	k := keyed[K, V]{rows: newRows(spec, env, vs, timed), ks: serde.ForTask(ks)}
+	if spec.MaxEntries > 0 && !env.Partition.readOnly {
+		if k.recent, k.fault = newRecency(spec.MaxEntries, env.Partition); k.fault != nil {
+			k.fault = k.fail("open", k.fault)
+		}
+	}
+	return k
 }
 
 // row encodes k into the store's scratch.

@@ -173,3 +173,32 @@ func TestKeyValueGetAndPutDoNotAllocate(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(100, work), "caching %v", caching)
 	}
 }
+
+func TestMaxEntriesKeepsTheMostRecentlyUsed(t *testing.T) {
+	txn, p := openPartition(t, openDB(t), "lru", 0)
+	tk := &task{}
+	h := state.KeyValue("lru", serde.String, serde.Int64, state.MaxEntries(2))
+	s := h.OpenKV(tk.env(p, nil))
+	require.NoError(t, s.Put("a", 1))
+	require.NoError(t, s.Put("b", 2))
+	_, _, err := s.Get("a")
+	require.NoError(t, err)
+	require.NoError(t, s.Put("c", 3))
+	require.Equal(t, "62=null@0", tk.log[len(tk.log)-1], "the one that goes is deleted in the changelog")
+	n, err := s.Len()
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+
+	require.NoError(t, txn.Commit())
+	require.NoError(t, s.Close())
+	s = h.OpenKV(tk.env(p, nil))
+	require.NoError(t, s.Put("d", 4))
+	n, err = s.Len()
+	require.NoError(t, err)
+	require.Equal(t, 2, n, "it knows what was there when it was opened")
+	require.NoError(t, s.Delete("d"))
+	require.NoError(t, s.Put("e", 5))
+	n, err = s.Len()
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+}

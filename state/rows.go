@@ -25,6 +25,7 @@ type rows[V any] struct {
 	seg        *segments                    // how rows expire; nil: never
 	logKey     func(dst, row []byte) []byte // nil: the row itself
 	logHeaders bool                         // the changelog gets the headers of the record at hand
+	recent     *recency                     // which rows to keep; nil: all
 	cache      *cache[V]
 	v          V      // what is being decoded
 	fault      error  // why the store cannot be used
@@ -101,6 +102,9 @@ func (r *rows[V]) read(row []byte) (v V, ts int64, ok bool, err error) {
 	b, ok, err := r.p.Get(row)
 	if !ok || err != nil {
 		return v, 0, false, err
+	}
+	if r.recent != nil {
+		r.recent.touch(row)
 	}
 	v, ts, err = r.decode(b)
 	return v, ts, err == nil, err
@@ -187,6 +191,19 @@ func (r *rows[V]) writeRaw(row, value []byte) error {
 			}
 		}
 	}
+	if err := r.logValue(row, value); err != nil || r.recent == nil {
+		return err
+	}
+	r.recent.touch(row)
+	for row, over := r.recent.excess(); over; row, over = r.recent.excess() {
+		if err := r.remove(row, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rows[V]) logValue(row, value []byte) error {
 	if r.env.Log == nil {
 		return nil
 	}
@@ -199,6 +216,9 @@ func (r *rows[V]) writeRaw(row, value []byte) error {
 // remove deletes a row below the cache, and in the changelog.
 // counted says whether a row that has expired is counted as dropped.
 func (r *rows[V]) remove(row []byte, counted bool) error {
+	if r.recent != nil {
+		r.recent.forget(row)
+	}
 	ok, err := r.admit(row, counted)
 	if err != nil {
 		return err
@@ -252,6 +272,11 @@ func (r *rows[V]) log(row, value []byte, ts int64) error {
 func (r *rows[V]) restore(row, value []byte, ts int64) error {
 	if r.fault != nil {
 		return r.fault
+	}
+	if r.recent != nil && value == nil {
+		r.recent.forget(row)
+	} else if r.recent != nil {
+		r.recent.touch(row)
 	}
 	if r.timed && value != nil {
 		r.buf = append(binary.BigEndian.AppendUint64(r.buf[:0], uint64(ts)), value...)

@@ -38,6 +38,8 @@ type Spec struct {
 	InMemory    bool
 	Cached      bool
 	Logged      bool
+	// MaxEntries bounds a key-value store; 0 does not.
+	MaxEntries int
 	// LogHeaders puts the headers of the record at hand into the changelog.
 	LogHeaders bool
 	// LogConfig is what the user wants of the changelog topic.
@@ -109,6 +111,10 @@ func LogHeaders() Option { return func(s *Spec) { s.LogHeaders = true } }
 // descending start, and writes are refused as soon as they are behind the
 // retention and not only when their whole segment is.
 func InMemory() Option { return func(s *Spec) { s.InMemory = true } }
+
+// MaxEntries keeps of a key-value store the n keys that were read or written
+// last. A key that goes is deleted in the changelog too.
+func MaxEntries(n int) Option { return func(s *Spec) { s.MaxEntries = n } }
 
 // Duplicates makes a window store keep every value put for a key and time, and
 // ignore puts of null. Such a store is never cached.
