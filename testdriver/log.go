@@ -14,6 +14,7 @@ type topicLog struct {
 	next    []int64
 	records [][]processor.RawRecord // by partition
 	turn    int32                   // for records without a key
+	placed  bool                    // a sink chose the partitions
 }
 
 func (d *Driver) topic(name string) *topicLog {
@@ -53,6 +54,12 @@ func (u *unit) Send(topic string, partition int32, key, value []byte, ts int64, 
 		partition = t.partition(key)
 	} else if partition >= int32(len(t.next)) {
 		return fmt.Errorf("testdriver: topic %s has no partition %d", topic, partition)
+	} else if _, changelog := u.suffix[topic]; changelog {
+		if err := u.checkPlace(topic, key); err != nil {
+			return err
+		}
+	} else if !t.placed && key != nil && partition != t.partition(key) {
+		t.placed = true
 	}
 	d.staged = append(d.staged, processor.RawRecord{
 		Topic: topic, Partition: partition, Timestamp: ts, Headers: h,

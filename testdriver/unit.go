@@ -18,6 +18,7 @@ type unit struct {
 	committed map[string]task.Committed // by topic
 	offsets   []task.Committed          // of the commit under way
 	retries   int
+	suffix    map[string]int // see placement.go
 }
 
 // start makes the task from the committed state.
@@ -37,6 +38,7 @@ func (u *unit) start() (err error) {
 	if u.task, err = task.New(cfg); err != nil {
 		return err
 	}
+	u.suffix = suffixes(d, u)
 	if err := u.restore(); err != nil {
 		return err
 	}
