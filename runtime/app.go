@@ -54,6 +54,7 @@ type App struct {
 	readers  sync.WaitGroup // open snapshots
 	fetcher  *fetch.Fetcher
 	preparer *preparer
+	purger   *purger
 	workers  []*worker
 }
 
@@ -149,6 +150,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	defer a.fetcher.Close()
 	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID}
+	a.purger = newPurger(a.plan)
 	return a.work(ctx)
 }
 
@@ -249,6 +251,7 @@ func (a *App) work(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	membership.Go(func() { a.purger.run(ctx, a.client, a.logger) })
 	<-ctx.Done()
 	a.state.set(Stopping)
 	close(a.stopped)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -268,4 +269,78 @@ func TestGlobalTable(t *testing.T) {
 		require.Equal(t, fmt.Sprint("hello name ", i), string(rec.Value))
 	}
 	require.NoError(t, p.stop())
+}
+
+// TestChangelogMadeAnew: local state whose changelog is another topic by now is
+// not believed.
+func TestChangelogMadeAnew(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "counts": 1})
+	cfg := r.config("app")
+	cfg.State = new(disk)
+	p := r.start(wordCount(t), cfg)
+	r.produce("lines", 0, kv{"", "a a a"})
+	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 3 })
+	require.NoError(t, p.stop())
+
+	del := kmsg.NewPtrDeleteTopicsRequest()
+	del.TopicNames = []string{"app-counts-changelog"}
+	dt := kmsg.NewDeleteTopicsRequestTopic()
+	dt.Topic = kmsg.StringPtr("app-counts-changelog")
+	del.Topics = append(del.Topics, dt)
+	resp, err := del.RequestWith(t.Context(), r.client)
+	require.NoError(t, err)
+	require.Zero(t, resp.Topics[0].ErrorCode)
+
+	p = r.start(wordCount(t), cfg)
+	r.produce("lines", 0, kv{"", "a"})
+	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 1 })
+	require.NoError(t, p.stop())
+}
+
+func TestPurge(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "counts": 1})
+	p := r.start(wordCount(t), r.config("app"))
+	r.produce("lines", 0, kv{"", "a a a"})
+	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 3 })
+	first := func() int64 {
+		req := kmsg.NewPtrListOffsetsRequest()
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = "app-counts-repartition"
+		rp := kmsg.NewListOffsetsRequestTopicPartition()
+		rp.Timestamp = -2
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		resp, err := req.RequestWith(t.Context(), r.client)
+		require.NoError(t, err)
+		return resp.Topics[0].Partitions[0].Offset
+	}
+	require.Zero(t, first())
+	require.Eventually(t, func() bool {
+		require.NoError(t, p.purger.purge(t.Context(), r.client))
+		return first() >= 3
+	}, 20*time.Second, 10*time.Millisecond)
+	require.NoError(t, p.stop())
+}
+
+func TestHandler(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "counts": 1})
+	p := r.start(wordCount(t), r.config("app"))
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		p.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code, w.Body.String()
+	}
+	r.produce("lines", 0, kv{"", "a a a"})
+	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 3 })
+	code, _ := get("/readyz")
+	require.Equal(t, 200, code)
+	_, text := get("/metrics")
+	require.Contains(t, text, "thalweg_running 1\n")
+	_, text = get("/topology")
+	require.Contains(t, text, "counts")
+	require.NoError(t, p.stop())
+	code, _ = get("/readyz")
+	require.Equal(t, 503, code)
+	code, _ = get("/healthz")
+	require.Equal(t, 200, code)
 }

@@ -210,6 +210,7 @@ func (w *worker) apply() error {
 		}
 		s.task.Done()
 	}
+	w.app.purger.note(w.pending)
 	return nil
 }
 

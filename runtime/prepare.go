@@ -27,6 +27,8 @@ type committedOffset struct {
 	offset   int64 // -1: none
 	epoch    int32
 	metadata task.Metadata
+	reset    bool  // there is none, and the reset policy is a duration:
+	at       int64 // begin here
 }
 
 type preparedStore struct {
@@ -34,6 +36,12 @@ type preparedStore struct {
 	start   int64
 	end     int64
 	wipe    string // why local state is of no use; empty: it is
+}
+
+// localInput is what prepare is told of an input.
+type localInput struct {
+	topic string
+	back  time.Duration // reset policy: how long before now; 0: another policy
 }
 
 // localStore is what prepare is told of a store.
@@ -52,11 +60,24 @@ type preparer struct {
 // prepare asks, in this order, for the committed offsets, waiting while any is
 // part of an undecided transaction, and then for the ends of the changelogs. So
 // the ends cover everything that belongs to the offsets.
-func (p *preparer) prepare(ctx context.Context, partition int32, topics []string, stores []localStore) prepared {
+func (p *preparer) prepare(ctx context.Context, partition int32, inputs []localInput, stores []localStore) prepared {
 	var out prepared
+	topics := make([]string, len(inputs))
+	for i, in := range inputs {
+		topics[i] = in.topic
+	}
 	out.offsets, out.err = p.committed(ctx, partition, topics)
 	if out.err != nil {
 		return out
+	}
+	for _, in := range inputs {
+		if o := out.offsets[in.topic]; in.back > 0 && o.offset < 0 {
+			o.reset = true
+			if o.at, out.err = p.since(ctx, in, partition); out.err != nil {
+				return out
+			}
+			out.offsets[in.topic] = o
+		}
 	}
 	for _, s := range stores {
 		ps, err := p.store(ctx, partition, s)
@@ -153,6 +174,26 @@ func (p *preparer) committed(ctx context.Context, partition int32, topics []stri
 	return offsets, nil
 }
 
+// since finds the first record of the last in.back, or the end.
+func (p *preparer) since(ctx context.Context, in localInput, partition int32) (at int64, err error) {
+	err = again(ctx, func() error {
+		ct, err := p.meta.Topic(ctx, in.topic, true)
+		if err != nil {
+			return err
+		}
+		if int(partition) >= len(ct.Leaders) || ct.Leaders[partition] < 0 {
+			return kerr.LeaderNotAvailable
+		}
+		leader := p.client.Broker(int(ct.Leaders[partition]))
+		at, err = listOffset(ctx, leader, in.topic, partition, time.Now().Add(-in.back).UnixMilli())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("runtime: where to begin in topic %s partition %d: %w", in.topic, partition, err)
+	}
+	return at, nil // -1, no such record, is the end
+}
+
 // store finds the part of a changelog that local state lacks, and whether local
 // state belongs to that changelog at all: an offset alone does not say so, the
 // topic may have been made anew or its log have lost its tail.
@@ -205,8 +246,9 @@ func (p *preparer) store(ctx context.Context, partition int32, s localStore) (pr
 	return out, err
 }
 
-// listOffset asks a leader for the first (-2) or, read uncommitted, the end
-// offset (-1) of a partition.
+// listOffset asks a leader for the first offset (-2) of a partition, its end
+// (-1), read uncommitted, or the first of a record of that time or later, -1 if
+// there is none.
 func listOffset(ctx context.Context, leader *kgo.Broker, topic string, partition int32, at int64) (int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	t := kmsg.NewListOffsetsRequestTopic()

@@ -78,9 +78,16 @@ func (w *worker) open(id assign.Task) error {
 			stores = append(stores, localStore{st.Changelog, st.Partition.Position()})
 		}
 	}
-	topics := t.Topics()
+	var inputs []localInput
+	for _, topic := range t.Topics() {
+		in := localInput{topic: topic}
+		if r := w.app.plan.subs[id.Sub].resets[topic]; r.Policy == topology.ResetByDuration {
+			in.back = max(r.Back, time.Millisecond)
+		}
+		inputs = append(inputs, in)
+	}
 	w.wg.Go(func() {
-		p := w.app.preparer.prepare(ctx, id.Partition, topics, stores)
+		p := w.app.preparer.prepare(ctx, id.Partition, inputs, stores)
 		w.post(preparedMsg{s, p})
 	})
 	return nil
@@ -171,7 +178,11 @@ func (w *worker) start(s *slot) error {
 		return err
 	}
 	for _, topic := range s.task.Topics() {
-		at, reset, err := w.app.begin(s.id.Sub, topic, s.offsets[topic].offset)
+		o := s.offsets[topic]
+		at, reset, err := w.app.begin(s.id.Sub, topic, o.offset)
+		if o.reset {
+			at, reset = o.at, fetch.Earliest
+		}
 		if err != nil {
 			return err
 		}
@@ -183,9 +194,9 @@ func (w *worker) start(s *slot) error {
 	return nil
 }
 
-// begin finds where to read a topic: at the committed offset if there is one
-// (the zero of a map that lacks the topic is none), otherwise as its reset
-// policy says.
+// begin finds where to read a topic: at the committed offset if there is one,
+// otherwise as its reset policy says. That of a duration was looked up with the
+// committed offsets.
 func (a *App) begin(sub int32, topic string, committed int64) (at int64, reset fetch.Reset, err error) {
 	policy := a.plan.subs[sub].resets[topic].Policy
 	if policy == topology.ResetDefault {
@@ -199,11 +210,6 @@ func (a *App) begin(sub int32, topic string, committed int64) (at int64, reset f
 			return 0, 0, fmt.Errorf("runtime: topic %s has no committed offset and its reset policy is none", topic)
 		}
 		reset = fetch.Refuse
-	case topology.ResetByDuration:
-		at, reset = fetch.AtEarliest, fetch.Earliest
-		if back := a.plan.subs[sub].resets[topic].Back; back > 0 {
-			return committed, fetch.Earliest, nil
-		}
 	default:
 		at, reset = fetch.AtEarliest, fetch.Earliest
 	}
