@@ -241,6 +241,9 @@ func (r *produced) release(b *Broker) {
 // is the proof.
 //
 // The guard it returns makes the append fail if a marker comes in between.
+// Clients from v12 on need none and must not have one: each of their
+// transactions has an epoch of its own, so a marker that ends this one fences
+// the batch, while that of the transaction before may well come only now.
 func (b *Broker) verifyTransaction(ctx context.Context, p *partition, v batch.View, txnID []byte, version int16) (guard int64, err error) {
 	if txnID == nil {
 		return 0, fail(kerr.InvalidRequest, "A transactional batch needs the request's transactional id.")
@@ -249,7 +252,9 @@ func (b *Broker) verifyTransaction(ctx context.Context, p *partition, v batch.Vi
 	if err != nil {
 		return 0, err
 	}
-	guard = l.LogEnd() + 1
+	if version < 12 {
+		guard = l.LogEnd() + 1
+	}
 	if l.InTxn(v.ProducerID(), v.ProducerEpoch()) {
 		return guard, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"go.uber.org/goleak"
 )
 
@@ -213,6 +214,25 @@ func TestTransactions(t *testing.T) {
 		require.Zero(t, n/10%2, "record %s was aborted", v)
 	}
 	requireOnce(t, consume(t, c, "ledger", 100), 100)
+}
+
+// The next transaction may begin while the markers of the last one are still
+// being written.
+func TestTransactionsBackToBack(t *testing.T) {
+	for name, versions := range map[string]*kversion.Versions{"v2": kversion.Tip(), "v1": kversion.V3_9_0()} {
+		t.Run(name, func(t *testing.T) {
+			c := brokertest.Start(t)
+			createTopic(t, c, "ledger", 5, nil)
+			cl := newClient(t, c, kgo.TransactionalID("writer"), kgo.DefaultProduceTopic("ledger"),
+				kgo.MaxVersions(versions), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+			for i := range 100 {
+				require.NoError(t, cl.BeginTransaction())
+				produce(t, cl, "ledger", i*5, 5)
+				require.NoError(t, cl.EndTransaction(timeout(t), kgo.TryCommit))
+			}
+			requireOnce(t, consume(t, c, "ledger", 500, kgo.FetchIsolationLevel(kgo.ReadCommitted())), 500)
+		})
+	}
 }
 
 func TestExactlyOnceChain(t *testing.T) {
