@@ -240,7 +240,7 @@ func (w *worker) rebuild() error {
 	w.counts.aborts++
 	var again []assign.Task
 	for _, s := range w.sorted() {
-		if !w.lost {
+		if !w.lost && !w.stopping {
 			again = append(again, s.id)
 		}
 		if err := w.close(s); err != nil {

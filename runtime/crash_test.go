@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/thalweg/thalweg/broker"
+	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/state/mem"
@@ -193,4 +195,23 @@ func TestTwoProcesses(t *testing.T) {
 			require.NoError(t, stays.stop())
 		})
 	}
+}
+
+// TestBrokerRestart kills the broker under a running application, and starts it
+// again on its data.
+func TestBrokerRestart(t *testing.T) {
+	c := brokertest.Start(t, brokertest.OnDisk(t), brokertest.With(func(c *broker.Config) { c.CoordinatorPartitions = 2 }))
+	r := rigAt(t, c.Addrs(), map[string]int32{"lines": 2, "counts": 1})
+	r.session = 6 * time.Second
+	want, wait := feed(r, 1, 6000, 2)
+	p := r.start(wordCount(t), r.config("app"))
+	for range 3 {
+		time.Sleep(300 * time.Millisecond)
+		c.Kill()
+		c.Restart()
+	}
+	wait()
+	got := r.committed("counts", 0, func(rs []*kgo.Record) bool { return maps.Equal(last(rs), want) })
+	require.Equal(t, want, chain(t, got))
+	require.NoError(t, p.stop())
 }
