@@ -9,6 +9,7 @@ import (
 
 	"github.com/thalweg/thalweg/broker/log"
 	"github.com/thalweg/thalweg/broker/meta"
+	"golang.org/x/sync/errgroup"
 )
 
 // topicSet holds what this broker runs for each topic of the metadata. It
@@ -205,16 +206,27 @@ func (s *topicSet) all() []*partition {
 	return all
 }
 
+// closeConcurrency is how many logs are closed at a time: closing waits for the
+// disk a few times.
+const closeConcurrency = 16
+
 // close closes all logs, marking them clean.
 func (s *topicSet) close() error {
-	var errs []error
-	for _, p := range s.all() {
-		if l := p.stop(); l != nil {
-			if err := l.Close(); err != nil {
-				errs = append(errs, fmt.Errorf("broker: close %s: %w", filepath.Base(p.dir()), err))
+	all := s.all()
+	errs := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(closeConcurrency)
+	for i, p := range all {
+		g.Go(func() error {
+			if l := p.stop(); l != nil {
+				if err := l.Close(); err != nil {
+					errs[i] = fmt.Errorf("broker: close %s: %w", filepath.Base(p.dir()), err)
+				}
 			}
-		}
+			return nil
+		})
 	}
+	_ = g.Wait() // every error is in errs
 	return errors.Join(errs...)
 }
 
