@@ -36,7 +36,7 @@ type graceNode[K, V, VO, VR any] struct {
 
 // load finds out what the buffer holds from before.
 func (n *graceNode[K, V, VO, VR]) load() error {
-	n.loaded, n.observed, n.earliest = true, -1, math.MaxInt64
+	n.loaded, n.earliest = true, math.MaxInt64
 	for e, err := range n.st.All() {
 		if err != nil {
 			return err
@@ -51,12 +51,26 @@ func (n *graceNode[K, V, VO, VR]) load() error {
 	return nil
 }
 
+func (n *graceNode[K, V, VO, VR]) ready(c *processor.Context) error {
+	if n.loaded {
+		return nil
+	}
+	return c.Broken(n.name, n.load())
+}
+
+// advance joins what has waited until ts.
+func (n *graceNode[K, V, VO, VR]) advance(c *processor.Context, ts int64) error {
+	if err := n.ready(c); err != nil {
+		return err
+	}
+	n.observed = max(n.observed, ts)
+	return n.emit(c)
+}
+
 func (n *graceNode[K, V, VO, VR]) Process(c *processor.Context, k K, v V) error {
 	f := c.Frame()
-	if !n.loaded {
-		if err := n.load(); err != nil {
-			return c.Broken(n.name, err)
-		}
+	if err := n.ready(c); err != nil {
+		return err
 	}
 	if f.NullKey || f.NullValue || f.Timestamp < n.observed-n.grace {
 		return n.joinTableNode.Process(c, k, v)

@@ -132,6 +132,13 @@ func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topo
 	n.isNull, n.next = null.Test(t.n.vs), p.Next(w)
 	n.quiet = t.final || n.st.Caching()
 	w.Context.KeepTime(n.name, &n.observed)
+	w.Context.OnTime(func(c *processor.Context, ts int64) error {
+		n.observed = max(n.observed, ts)
+		if n.close == nil {
+			return nil
+		}
+		return n.emit(c, n.observed-n.grace-n.gap)
+	})
 	if t.final {
 		n.close = &closer{key: t.n.store, last: -1}
 	} else if n.st.Caching() {
@@ -198,10 +205,7 @@ func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed
 	}
 	if end < closed {
 		c.Drop(processor.DropLate)
-		if n.late != nil {
-			n.late(c, recordOf(f, k, v), start, end)
-		}
-		return nil
+		return n.late.tell(c, n.name, k, v, start, end)
 	}
 	now, err := n.merged(k, v)
 	if err != nil {

@@ -76,6 +76,13 @@ func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable
 			step: st, observed: -1, late: t.late, close: newCloser(w, wt),
 		}
 		w.Context.KeepTime(n.name, &n.observed)
+		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+			n.observed = max(n.observed, ts)
+			if n.close == nil {
+				return nil
+			}
+			return n.emit(c, n.observed-n.grace)
+		})
 		return n
 	}, s.p)
 }
@@ -115,10 +122,7 @@ func (n *slidingWindowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V)
 	closed := n.observed - n.grace
 	if t+n.diff < closed {
 		c.Drop(processor.DropLate)
-		if n.late != nil {
-			n.late(c, recordOf(f, k, v), t-n.diff, t)
-		}
-		return nil
+		return n.late.tell(c, n.name, k, v, t-n.diff, t)
 	}
 	if t < n.diff {
 		return n.early(c, k, v, t, closed)
@@ -266,10 +270,7 @@ func (n *slidingWindowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, 
 	f := c.Frame()
 	if w.start+n.diff < closed {
 		c.Drop(processor.DropLate)
-		if n.late != nil {
-			n.late(c, recordOf(f, k, v), w.start, w.start+n.diff)
-		}
-		return nil
+		return n.late.tell(c, n.name, k, v, w.start, w.start+n.diff)
 	}
 	was, now, err := n.step.apply(k, v, w.value, w.ok)
 	if err != nil {

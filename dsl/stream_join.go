@@ -162,6 +162,13 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 		}
 		n.join = func(k K, v V, o Maybe[VO]) (VR, error) { return j.call(k, Maybe[V]{v, true}, o) }
 		n.lone = newLoneRecords(j, w, n.time, n.next)
+		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+			n.time.now = max(n.time.now, ts)
+			if n.lone == nil {
+				return nil
+			}
+			return n.lone.emit(c, 0)
+		})
 		n.ks, n.vs = serde.ForTask(j.ks), serde.ForTask(j.vl)
 		return n
 	}, s.p)

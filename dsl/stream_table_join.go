@@ -102,10 +102,13 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 			n.versions, _ = n.table.(asOfGetter[K, VO])
 		}
 		if j.grace != 0 {
-			return &graceNode[K, V, VO, VR]{
+			g := &graceNode[K, V, VO, VR]{
 				joinTableNode: n, st: buffer.In(w.Context), grace: j.grace.Milliseconds(),
-				ks: serde.ForTask(s.ks), vs: serde.ForTask(s.vs),
+				ks: serde.ForTask(s.ks), vs: serde.ForTask(s.vs), observed: -1,
 			}
+			w.Context.KeepTime(name, &g.observed)
+			w.Context.OnTime(g.advance)
+			return g
 		}
 		return n
 	}, s.p)

@@ -91,6 +91,10 @@ func suppress[K, V any](t Table[K, V], s Suppression, until func(K) int64, opts 
 			ks: serde.ForTask(ks), vs: serde.ForTask(vs), isNull: null.Test(vs), next: out.Next(w),
 		}
 		w.Context.KeepTime(x.name, &x.observed)
+		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+			x.observed = max(x.observed, ts)
+			return x.release(c)
+		})
 		x.buf, _ = w.Context.Store(h.StoreName()).(*buffer)
 		if x.buf == nil {
 			w.Fail("dsl: %s is not open", where)
@@ -139,16 +143,24 @@ func (n *suppressNode[K, V]) Process(c *processor.Context, k K, ch Change[V]) er
 		at = n.until(k)
 	}
 	n.buf.put(n.kb, at, v)
-	for e := n.buf.first(); e != nil && e.time <= n.observed-n.wait; e = n.buf.first() {
-		if err := n.emit(c, e); err != nil {
-			return err
-		}
+	if err := n.release(c); err != nil {
+		return err
 	}
 	for n.full() {
 		if n.s.strict {
 			return c.Broken(n.name, fmt.Errorf("dsl: the buffer is full with %d records, %d bytes", len(n.buf.byKey), n.buf.size))
 		}
 		if err := n.emit(c, n.buf.first()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release emits what has waited long enough.
+func (n *suppressNode[K, V]) release(c *processor.Context) error {
+	for e := n.buf.first(); e != nil && e.time <= n.observed-n.wait; e = n.buf.first() {
+		if err := n.emit(c, e); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,6 @@
 package dsl
 
 import (
-	"fmt"
-
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
@@ -41,7 +39,7 @@ func (b *Builder) table[K, V any](t topology.Topic[K, V], s *storing) Table[K, V
 }
 
 // tableFrom makes a table of a stream of updates. Its store, if none is named,
-// is made on demand and called after fallback.
+// is made on demand and called fallback; without a fallback that is a mistake.
 func tableFrom[K, V any](b *Builder, name, op string, in *topology.Port[K, V], ks serde.Serde[K], vs serde.Serde[V], srcs []int, s *storing, fallback string) Table[K, V] {
 	n := &tableNode[K, V]{ks: ks, vs: vs, srcs: srcs, grace: -1}
 	var open func(*topology.Wiring) tableStore[K, V]
@@ -50,7 +48,10 @@ func tableFrom[K, V any](b *Builder, name, op string, in *topology.Port[K, V], k
 	}, in)
 	id := n.p.Node()
 	n.materialise = func() {
-		open = storeFor(b, n, fallback, s, id)
+		if fallback == "" {
+			b.t.Fail("dsl: table %q is read by another operator: give it the name of a store", name)
+		}
+		open = storeFor(b, n, storeName(fallback), s, id)
 		b.reuseSource(n.store, fallback, op)
 	}
 	if s.as != "" {
@@ -80,7 +81,8 @@ func (b *Builder) reuseSource(store, topic, op string) {
 
 // ToTable makes a table of a stream: each record is an update of its key, a
 // null value deletes. After a change of keys the stream goes through a
-// repartition topic called after the store, so that one needs a name then.
+// repartition topic called after the store, so that one needs a name then; so
+// does one that another operator reads.
 func (s Stream[K, V]) ToTable(store string, opts ...StoreOption) Table[K, V] {
 	st := storingOf(opts)
 	st.as = store
@@ -93,11 +95,7 @@ func (s Stream[K, V]) ToTable(store string, opts ...StoreOption) Table[K, V] {
 		s = s.repartition(name, &repartition{})
 	}
 	name := s.b.name(st.operator.name, "to-table", s.p.Node())
-	fallback := store
-	if fallback == "" {
-		fallback = fmt.Sprintf("table-%d", s.p.Node())
-	}
-	return tableFrom(s.b, name, "to-table", s.p, s.ks, s.vs, s.srcs, st, fallback)
+	return tableFrom(s.b, name, "to-table", s.p, s.ks, s.vs, s.srcs, st, store)
 }
 
 type tableSourceNode[K, V any] struct{ stored[K, V] }

@@ -31,6 +31,18 @@ type TimeWindowed[K, V any] struct {
 // lateFunc is told of a record that is late for the window start..end.
 type lateFunc[K, V any] func(c *processor.Context, r processor.Record[K, V], start, end int64)
 
+// tell calls the function, if there is one.
+func (l lateFunc[K, V]) tell(c *processor.Context, node string, k K, v V, start, end int64) error {
+	if l == nil {
+		return nil
+	}
+	err := guard(func() error { l(c, recordOf(c.Frame(), k, v), start, end); return nil })
+	if err != nil {
+		return c.Fail(processor.StageProcess, node, k, v, err)
+	}
+	return nil
+}
+
 // WindowedBy cuts each key's records into tumbling, hopping, calendar or
 // unlimited windows.
 func (g Grouped[K, V]) WindowedBy(w windowing.Windows) TimeWindowed[K, V] {
@@ -94,6 +106,13 @@ func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTa
 			hide: in.value == nil && !st.null, observed: -1, late: t.late, close: newCloser(w, wt),
 		}
 		w.Context.KeepTime(n.name, &n.observed)
+		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+			n.observed = max(n.observed, ts)
+			if n.close == nil {
+				return nil
+			}
+			return n.emit(c, n.observed-n.grace)
+		})
 		return n
 	}, s.p)
 }
@@ -270,8 +289,8 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 		end := n.w.End(start)
 		if end <= closed {
 			c.Drop(processor.DropLate)
-			if n.late != nil {
-				n.late(c, recordOf(f, k, v), start, end)
+			if err := n.late.tell(c, n.name, k, v, start, end); err != nil {
+				return err
 			}
 			continue
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/thalweg/thalweg/state"
 )
 
 // Shape is what of a topology must stay the same for state on disk and in
@@ -51,12 +53,24 @@ func (t *Topology) Shape() Shape {
 	return s
 }
 
-// kindOf asks a handle for a text about its types, if it can give one.
+// kindOf describes the rows of a store: what they are read as, and what must be
+// the same for them to be found.
 func kindOf(h Declared) string {
-	if k, ok := h.(interface{ Kind() string }); ok {
-		return k.Kind()
+	d, ok := h.(state.Declared)
+	if !ok {
+		return fmt.Sprintf("%T", h)
 	}
-	return fmt.Sprintf("%T", h)
+	s := d.Spec()
+	k := fmt.Sprintf("%s of %s to %s", s.Type, s.KeyType, s.ValueType)
+	if s.WindowSize > 0 {
+		k += fmt.Sprintf(" in windows of %v", s.WindowSize)
+	}
+	for what, is := range []bool{s.Timestamped, s.Duplicates, s.TimeOrdered} {
+		if is {
+			k += [...]string{", timestamped", ", with duplicates", ", ordered by time"}[what]
+		}
+	}
+	return k
 }
 
 // Fingerprint is a short hash of the topology's Shape: topologies with equal

@@ -58,6 +58,9 @@ func (s *sink[K, V]) Process(c *processor.Context, k K, v V) error {
 		return c.Broken(s.name, out.Send(topic, -1, kb, vb, f.Timestamp, f.Headers))
 	}
 	n, err := out.PartitionsOf(topic)
+	if err == nil && n < 1 {
+		err = fmt.Errorf("topology: topic %q has no partitions", topic)
+	}
 	if err != nil {
 		return c.Broken(s.name, err)
 	}
