@@ -9,8 +9,9 @@ SHELL := bash
 # Read when a recipe runs, after setup has had its chance to install RocksDB.
 FLAGS = $(shell build/setup flags)
 PKGS ?= ./...
-# A seed of 0 lets each test choose and print its own.
-SEED ?= 0
+# SEED repeats one seed, SEEDS runs so many; without them each test has its own number.
+SEED ?=
+SEEDS ?=
 FUZZTIME ?= 20s
 
 ##@ Start here
@@ -45,11 +46,11 @@ race: setup ## short tests under the race detector
 fuzz: setup ## every fuzz target for FUZZTIME (20s); PKGS= narrows
 	@FLAGS="$(FLAGS)" build/each fuzz $(FUZZTIME)
 
-sim: setup ## simulations from seeds; SEED=n repeats one, PKGS= narrows
-	@FLAGS="$(FLAGS)" SEED=$(SEED) build/each sim
+sim: setup ## simulations from seeds; SEED=n repeats one, SEEDS=n runs more
+	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/each sim
 
 chaos: setup ## real processes killed, stopped and cut off, with a verifier
-	@FLAGS="$(FLAGS)" SEED=$(SEED) build/each chaos
+	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/each chaos
 
 bench: setup ## Go benchmarks; PKGS= and BENCH= narrow
 	go test $(FLAGS) -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(BENCHFLAGS) $(PKGS)

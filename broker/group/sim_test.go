@@ -1,7 +1,6 @@
 package group
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -12,13 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"github.com/thalweg/thalweg/broker/coord"
+	"github.com/thalweg/thalweg/internal/seeds"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
-
-var (
-	simSeed  = flag.Uint64("sim.seed", 1, "first seed of the simulator")
-	simSeeds = flag.Uint64("sim.seeds", 25, "number of seeds")
 )
 
 // TestSimulation drives the machine with members of all kinds, offset commits,
@@ -34,7 +29,7 @@ var (
 // At the end, with nobody left, every request is answered, all groups are
 // empty, and the compacted journal gives the same offsets.
 func TestSimulation(t *testing.T) {
-	for seed := *simSeed; seed < *simSeed+*simSeeds; seed++ {
+	for seed := range seeds.Upto(25) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { newSim(t, seed).run(800) })
 	}
 }

@@ -15,23 +15,24 @@ import (
 
 	"github.com/thalweg/thalweg/broker/log/vfs"
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/internal/seeds"
 )
 
 // The simulation appends, moves offsets, rolls, truncates, fails, kills and
 // crashes at random, and compares the log after each step with a model that
 // only keeps a list of batches and derives everything else from it naively.
 //
-// A failing seed is printed; run it with -run 'TestSimulation/seed=N'.
+// A failing seed is printed; THALWEG_SEED=N repeats it.
 
 func TestSimulation(t *testing.T) {
-	seeds := 60
+	n := 60
 	if testing.Short() {
-		seeds = 30
+		n = 30
 	}
-	for seed := range seeds {
+	for seed := range seeds.Upto(n) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			s := newSim(t, uint64(seed))
+			s := newSim(t, seed)
 			for range 120 {
 				s.step()
 			}

@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -10,13 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/thalweg/thalweg/broker/coord"
+	"github.com/thalweg/thalweg/internal/seeds"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
-
-var (
-	simSeed  = flag.Uint64("sim.seed", 1, "first seed of the simulator")
-	simSeeds = flag.Uint64("sim.seeds", 60, "number of seeds")
 )
 
 // TestSimulation drives the machine with producers of both protocol versions,
@@ -30,7 +25,7 @@ var (
 //
 // At the end every transaction is over and every request answered.
 func TestSimulation(t *testing.T) {
-	for seed := *simSeed; seed < *simSeed+*simSeeds; seed++ {
+	for seed := range seeds.Upto(60) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { newSim(t, seed).run(800) })
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/thalweg/thalweg/internal/seeds"
 
 	"github.com/thalweg/thalweg/examples/weather/board"
 	"github.com/thalweg/thalweg/examples/weather/expected"
@@ -25,11 +28,12 @@ const faults = 10
 // ten moments that follow from the seed, and starts them again: with what they left on disk, or, one worker in three,
 // without. It returns the brokers when every row is processed.
 func chaos(t *testing.T, workerFlags ...string) (brokers []string) {
-	seed, _ := strconv.ParseUint(os.Getenv("THALWEG_SEED"), 10, 64)
-	if seed == 0 {
-		seed = rand.Uint64()
+	for seed := range seeds.Upto(1) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { chaos(t, seed) })
 	}
-	t.Logf("THALWEG_SEED=%d", seed)
+}
+
+func chaos(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	dir := t.TempDir()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/thalweg/thalweg/internal/seeds"
 )
 
 // The simulator runs workers against a model of the brokers: a group
@@ -384,12 +386,13 @@ func (s *sim) check() error {
 }
 
 func TestSimulation(t *testing.T) {
-	seeds, steps := uint64(300), 3000
+	n, steps := 300, 3000
 	if testing.Short() {
-		seeds = 50
+		n = 50
 	}
-	total := 0
-	for seed := range seeds {
+	total, ran := 0, 0
+	for seed := range seeds.Upto(n) {
+		ran++
 		s := newSim(seed)
 		for i := range steps {
 			p := s.procs[s.rng.IntN(simProcs)]
@@ -429,8 +432,8 @@ func TestSimulation(t *testing.T) {
 		}
 		total += len(s.log)
 	}
-	if total < int(seeds)*100 {
-		t.Fatalf("only %d outputs over %d seeds: the simulation does not get anywhere", total, seeds)
+	if total < ran*100 {
+		t.Fatalf("only %d outputs over %d seeds: the simulation does not get anywhere", total, ran)
 	}
 	t.Logf("%d outputs over %d seeds", total, seeds)
 }
