@@ -435,5 +435,5 @@ func TestSimulation(t *testing.T) {
 	if total < ran*100 {
 		t.Fatalf("only %d outputs over %d seeds: the simulation does not get anywhere", total, ran)
 	}
-	t.Logf("%d outputs over %d ran", total, seeds)
+	t.Logf("%d outputs over %d seeds", total, ran)
 }
