@@ -4,12 +4,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/thalweg/thalweg/broker"
+	"github.com/thalweg/thalweg/broker/api"
 	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -256,4 +259,37 @@ func TestSmallestFetchStillGetsABatch(t *testing.T) {
 		sizes = append(sizes, len(p.RecordBatches) > 0)
 	}
 	require.Equal(t, []bool{false, true, false}, sizes)
+}
+
+// Garbage from many clients at once neither stops the broker nor leaves
+// anything behind; goleak looks for goroutines when all tests are done.
+func TestGarbageFlood(t *testing.T) {
+	c := brokertest.Start(t)
+	var clients sync.WaitGroup
+	for seed := range uint64(100) {
+		clients.Go(func() {
+			r := rand.New(rand.NewPCG(seed, 0))
+			nc, err := net.Dial("tcp", c.Addrs()[0])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer nc.Close()
+			for range 20 {
+				body := make([]byte, 8+r.IntN(200))
+				for i := range body {
+					body[i] = byte(r.Uint32() >> (r.IntN(4) * 8))
+				}
+				spec := api.Specs()[r.IntN(len(api.Specs()))]
+				binary.BigEndian.PutUint16(body, uint16(spec.Key))
+				binary.BigEndian.PutUint16(body[2:], uint16(spec.First+int16(r.IntN(int(spec.Max-spec.First)+1))))
+				if _, err := nc.Write(frame(body...)); err != nil {
+					return // closed, as it should be
+				}
+			}
+		})
+	}
+	clients.Wait()
+	produce(t, newClient(t, c), "alive", 0, 10)
+	requireOnce(t, consume(t, c, "alive", 10), 10)
 }
