@@ -79,6 +79,7 @@ type Context struct {
 	meta   map[string]int64
 	dirty  bool
 	times  []keptTime
+	onTime []func(c *Context, ts int64) error
 }
 
 // keptTime is a time that an operator keeps over restarts.
@@ -269,6 +270,29 @@ func (c *Context) SetMetadata(key string, v int64) {
 // called once, before the first record. It is for nodes.
 func (c *Context) KeepTime(key string, at *int64) {
 	c.times = append(c.times, keptTime{"time:" + key, at})
+}
+
+// OnTime has f called by AdvanceTime. It is for nodes that hold results back
+// until a time has passed.
+func (c *Context) OnTime(f func(c *Context, ts int64) error) { c.onTime = append(c.onTime, f) }
+
+// AdvanceTime tells all operators, in the order of the topology, that event
+// time has come to ts, in Unix milliseconds, though no record says so. It is
+// for tests.
+func (c *Context) AdvanceTime(ts int64) error {
+	f := &c.frame
+	saved := *f
+	f.Topic, f.Partition, f.Offset, f.Timestamp, f.Headers = "", -1, -1, ts, nil
+	f.NullKey, f.NullValue = false, false
+	for _, advance := range c.onTime {
+		if err := advance(c, ts); err != nil {
+			return err
+		}
+	}
+	wall := f.WallClock
+	*f = saved
+	f.StreamTime, f.WallClock = max(f.StreamTime, ts), wall
+	return c.fatal
 }
 
 // ResumeMetadata merges committed metadata, of which each partition may carry

@@ -231,6 +231,14 @@ func (d *Driver) Advance(by time.Duration) {
 	d.check(d.advance())
 }
 
+// CloseWindows moves event time on, for every operator, without a record:
+// windows that close by then are closed, and what waited for that is emitted.
+// Schedules on stream time run with the next record.
+func (d *Driver) CloseWindows(until time.Time) {
+	d.tb.Helper()
+	d.check(d.closeWindows(until.UnixMilli()))
+}
+
 // Commit commits all tasks: caches are written back, in the order of the
 // topology's nodes.
 func (d *Driver) Commit() {

@@ -193,3 +193,54 @@ func TestDropped(t *testing.T) {
 	d.Input(lines).SendRecord(processor.Record[string, string]{NullKey: true, Value: "x"})
 	require.Equal(t, map[string]int64{processor.DropNullKey: 1, processor.DropNullValue: 1}, d.Dropped())
 }
+
+// Event time moves without a record.
+func TestCloseWindows(t *testing.T) {
+	final := topology.NewTopic("final", serde.String, serde.Int64)
+	w := windowing.Tumbling(time.Minute)
+	for name, f := range map[string]func(b *dsl.Builder) dsl.Table[windowing.Windowed[string], int64]{
+		"emit on close": func(b *dsl.Builder) dsl.Table[windowing.Windowed[string], int64] {
+			return b.Stream(lines).GroupByKey().WindowedBy(w).EmitOnClose().Count("counts")
+		},
+		"final only": func(b *dsl.Builder) dsl.Table[windowing.Windowed[string], int64] {
+			return dsl.FinalOnly(b.Stream(lines).GroupByKey().WindowedBy(w).Count("counts"), dsl.Named("final"))
+		},
+		"session": func(b *dsl.Builder) dsl.Table[windowing.Windowed[string], int64] {
+			return b.Stream(lines).GroupByKey().SessionBy(windowing.Sessions(time.Minute)).EmitOnClose().Count("counts")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topo := build(t, func(b *dsl.Builder) { f(b).ToStream().SelectKey(windowing.Key).To(final) })
+			d := testdriver.New(t, topo, testdriver.Partitions(2))
+			in, out := d.Input(lines), d.Output(final)
+			in.Send("k", "x")
+			in.Send("k", "y")
+			d.CloseWindows(d.Now())
+			require.True(t, out.Empty())
+			d.CloseWindows(d.Now().Add(3 * time.Minute))
+			r := out.Read()
+			require.Equal(t, "k", r.Key)
+			require.Equal(t, int64(2), r.Value)
+			require.True(t, out.Empty())
+			in.Send("k", "late")
+			d.CloseWindows(d.Now().Add(10 * time.Minute))
+			require.True(t, out.Empty())
+			require.Equal(t, int64(1), d.Dropped()[processor.DropLate])
+		})
+	}
+}
+
+// A left join gives up waiting for a partner.
+func TestCloseJoinWindows(t *testing.T) {
+	right := topology.NewTopic("right", serde.String, serde.String)
+	topo := build(t, func(b *dsl.Builder) {
+		b.Stream(lines).LeftJoin("join", b.Stream(right), windowing.Within(time.Minute), func(l string, r dsl.Maybe[string]) string {
+			return l + r.Or("?")
+		}).To(loud)
+	})
+	d := testdriver.New(t, topo)
+	d.Input(lines).Send("k", "x")
+	require.True(t, d.Output(loud).Empty())
+	d.CloseWindows(d.Now().Add(2 * time.Minute))
+	require.Equal(t, "x?", d.Output(loud).Read().Value)
+}

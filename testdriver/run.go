@@ -197,6 +197,25 @@ func (d *Driver) advance() error {
 			return err
 		}
 	}
+	return d.settle()
+}
+
+// closeWindows moves event time task by task, so that what one of them emits is
+// in time for the next.
+func (d *Driver) closeWindows(until int64) error {
+	for _, u := range d.tasks {
+		if err := u.task.AdvanceTime(until, d.now); err != nil {
+			return err
+		}
+		if err := d.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle commits and delivers what came of something other than a record.
+func (d *Driver) settle() error {
 	var err error
 	if d.cfg.manual {
 		if d.random == nil {

@@ -256,6 +256,14 @@ func (t *Task) Punctuate(by processor.Clock, now int64) (bool, error) {
 	return fired, t.wrap(err)
 }
 
+// AdvanceTime moves the event time of all operators, as a record with the
+// timestamp ts would. It is for tests.
+func (t *Task) AdvanceTime(ts, now int64) error {
+	t.ctx.Frame().WallClock = now
+	t.worked = true
+	return t.wrap(t.ctx.AdvanceTime(ts))
+}
+
 // CommitRequested reports whether user code asked for a commit since the last
 // one.
 func (t *Task) CommitRequested() bool { return t.requested }
