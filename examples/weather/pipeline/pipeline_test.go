@@ -10,6 +10,7 @@ import (
 	"github.com/thalweg/thalweg/examples/weather/expected"
 	"github.com/thalweg/thalweg/examples/weather/pipeline"
 	"github.com/thalweg/thalweg/examples/weather/readings"
+	"github.com/thalweg/thalweg/internal/seeds"
 	"github.com/thalweg/thalweg/testdriver"
 )
 
@@ -49,8 +50,7 @@ func TestPipeline(t *testing.T) {
 	require.Equal(t, "no-temperature", rejected[0].Value.Reason)
 }
 
-// The real year, through any number of partitions, through caches and through crashes, ends where the program in package
-// expected ends.
+// The real year, through any number of partitions and through caches, ends where the program in package expected ends.
 func TestYear(t *testing.T) {
 	want, err := expected.Year()
 	require.NoError(t, err)
@@ -58,14 +58,13 @@ func TestYear(t *testing.T) {
 		"one partition":   nil,
 		"four partitions": {testdriver.Partitions(4)},
 		"cached":          {testdriver.Partitions(2), testdriver.ManualCommit()},
-		"crashes":         {testdriver.Partitions(4), testdriver.WithCrashes(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			topo, err := pipeline.Topology()
 			require.NoError(t, err)
 			d := testdriver.New(t, topo, options...)
-			b := throughDriver(t, d)
+			b := throughDriver(t, d, readings.Rows)
 			reasons, rejected := b.Reasons()
 			require.Equal(t, want.Reasons, reasons)
 			require.Equal(t, want.Rows, int(b.Readings())+rejected)
@@ -75,8 +74,26 @@ func TestYear(t *testing.T) {
 	}
 }
 
-// throughDriver sends airports and year through the driver and puts what comes out on a board.
-func throughDriver(t *testing.T, d *testdriver.Driver) *board.Board {
+// Tasks that are stopped at random and restored end where undisturbed ones end.
+func TestCrashes(t *testing.T) {
+	const rows = 2000 // four weeks
+	run := func(options ...testdriver.Option) (*board.Board, int) {
+		topo, err := pipeline.Topology()
+		require.NoError(t, err)
+		d := testdriver.New(t, topo, append(options, testdriver.Partitions(4))...)
+		b := throughDriver(t, d, rows)
+		return b, d.Crashes()
+	}
+	want, _ := run()
+	for seed := range seeds.Upto(3) {
+		got, crashes := run(testdriver.WithCrashes(seed))
+		require.Positive(t, crashes, "seed %d", seed)
+		require.Equal(t, want.Hash(), got.Hash(), "seed %d", seed)
+	}
+}
+
+// throughDriver sends the airports and so many rows of the year through the driver and puts what comes out on a board.
+func throughDriver(t *testing.T, d *testdriver.Driver, rows int) *board.Board {
 	t.Helper()
 	airports, err := readings.Airports()
 	require.NoError(t, err)
@@ -88,6 +105,9 @@ func throughDriver(t *testing.T, d *testdriver.Driver) *board.Board {
 	require.NoError(t, err)
 	raw := d.Input(pipeline.Raw)
 	for o := range year {
+		if rows--; rows < 0 {
+			break
+		}
 		raw.SendAt(o.At, o.Station, o.Row)
 	}
 	d.Commit()
