@@ -2,6 +2,7 @@ package dsl_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,8 +13,6 @@ import (
 	"github.com/thalweg/thalweg/state/mem"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/windowing"
-
-	"time"
 )
 
 // discard takes what a chain writes.

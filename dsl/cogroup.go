@@ -75,7 +75,7 @@ func (c Cogrouped[K, A]) through(store string) (ks serde.Serde[K], srcs []int) {
 	return ks, srcs
 }
 
-// merge adds the node where the changes made by all parts come together.
+// mergeChanges adds the node where the changes made by all parts come together.
 func mergeChanges[K, A any](b *Builder, name string, parts []*topology.Port[K, Change[A]]) *topology.Port[K, Change[A]] {
 	return topology.Attach(b.t, topology.Spec{Name: name, Op: "cogroup-merge"}, func(w *topology.Wiring, _ int, out *topology.Port[K, Change[A]]) processor.Node[K, Change[A]] {
 		return out.Next(w)
@@ -86,7 +86,7 @@ func mergeChanges[K, A any](b *Builder, name string, parts []*topology.Port[K, C
 // which zero begins.
 func (c Cogrouped[K, A]) Aggregate(store string, zero func() A, opts ...StoreOption) Table[K, A] {
 	b, so := c.b, storingOf(opts)
-	store = requireStore(b, "Cogroup", store, 0)
+	store = requireStore(b, "Cogroup", store, -1)
 	ks, srcs := c.through(store)
 	n := &tableNode[K, A]{ks: ks, srcs: srcs, grace: -1}
 	open := storeFor(b, n, store, so, -1)
@@ -146,7 +146,7 @@ func (t SlidingCogrouped[K, A]) Aggregate[KW windowing.KeyOf[K]](store string, z
 
 func cogroupWindows[K, A any, KW windowing.KeyOf[K]](c Cogrouped[K, A], store string, shape windowShape, opts []StoreOption, add func(cogroupPart[K, A], *windowTable[K, A, windowing.Windowed[K]], string)) Table[KW, A] {
 	b, so := c.b, storingOf(opts)
-	store = requireStore(b, "Cogroup", store, 0)
+	store = requireStore(b, "Cogroup", store, -1)
 	ks, srcs := c.through(store)
 	wt := newWindowTable[K, A, windowing.Windowed[K]](b, ks, nil, srcs, store, so, shape)
 	name := b.name(so.operator.name, store+"/cogroup", -1)
@@ -178,7 +178,7 @@ func (c Cogrouped[K, A]) SessionBy(w windowing.Session) SessionCogrouped[K, A] {
 // session; merge combines the aggregates of sessions that become one.
 func (t SessionCogrouped[K, A]) Aggregate[KW windowing.KeyOf[K]](store string, zero func() A, merge func(k K, a, b A) A, opts ...StoreOption) Table[KW, A] {
 	b, so := t.c.b, storingOf(opts)
-	store = requireStore(b, "Cogroup", store, 0)
+	store = requireStore(b, "Cogroup", store, -1)
 	ks, srcs := t.c.through(store)
 	tb := newSessionTable[K, A, windowing.Windowed[K]](b, ks, nil, srcs, store, so, t.w, false)
 	name := b.name(so.operator.name, store+"/cogroup", -1)

@@ -150,9 +150,12 @@ func aggregate[K, V, A any](g Grouped[K, V], op, store string, st step[K, V, A],
 	return Table[K, A]{b, n}
 }
 
-// requireStore reports an operator whose store has no name.
+// requireStore reports an operator whose store has no name. parent is the node
+// above it, or negative.
 func requireStore(b *Builder, op, store string, parent int) string {
-	if store == "" {
+	if store == "" && parent < 0 {
+		b.t.Fail("dsl: %s needs the name of a store", op)
+	} else if store == "" {
 		b.t.Fail("dsl: %s below %q needs the name of a store", op, b.t.Node(parent).Name)
 	}
 	return storeName(store)

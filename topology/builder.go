@@ -54,7 +54,8 @@ func (b *Builder) Fail(format string, args ...any) {
 func (b *Builder) BeforeBuild(f func()) { b.before = append(b.before, f) }
 
 func (b *Builder) add(n Node) int {
-	n.ID = len(b.nodes)
+	stores := n.Stores
+	n.ID, n.Stores = len(b.nodes), nil
 	if n.Name == "" {
 		b.Fail("topology: a node (%s) has no name", n.Op)
 	} else if _, ok := b.names[n.Name]; ok {
@@ -65,9 +66,6 @@ func (b *Builder) add(n Node) int {
 	for _, p := range n.Parents {
 		b.nodes[p].Children = append(b.nodes[p].Children, n.ID)
 	}
-	stores := n.Stores
-	n.Stores = nil
-	b.nodes[n.ID].Stores = nil
 	for _, s := range stores {
 		b.connect(n.ID, s)
 	}
