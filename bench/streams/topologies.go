@@ -30,6 +30,8 @@ var programs = map[string]func(suffixes, *dsl.Builder){
 	"stateless": stateless,
 	"weather":   weather,
 	"wordcount": wordcount,
+	"join":      join,
+	"fkjoin":    foreignKeyJoin,
 	"keycount":  keycount,
 }
 
@@ -87,6 +89,31 @@ func wordcount(s suffixes, b *dsl.Builder) {
 		Count("counts").
 		ToStream().
 		To(sink(s, "wc_counts", serde.Int64))
+}
+
+// join pairs each payment with its order, at most five minutes apart.
+func join(s suffixes, b *dsl.Builder) {
+	payments := b.Stream(source(s, "payments", serde.JSON[payment]()))
+	b.Stream(source(s, "orders", serde.JSON[order]())).
+		Join("pay", payments, windowing.Within(5*time.Minute).WithGrace(5*time.Minute), func(o order, p payment) paid {
+			return paid{o.Order, o.AmountCents, p.PaidCents, o.TS, p.TS, p.TS - o.TS}
+		}).
+		To(sink(s, "order_payments", serde.JSON[paid]()))
+}
+
+// foreignKeyJoin gives each order its customer's name and region, also when
+// those change.
+func foreignKeyJoin(s suffixes, b *dsl.Builder) {
+	customers := b.Table(source(s, "fk_customers", serde.JSON[customer]()), "customers")
+	b.Table(source(s, "fk_orders", serde.JSON[tableOrder]()), "orders").
+		JoinOn("enrich", customers,
+			func(_ string, o tableOrder) (string, bool) { return o.Customer, true },
+			func(o tableOrder, c customer) enriched {
+				return enriched{o.Order, o.Customer, o.AmountCents, c.Name, c.Region}
+			},
+			dsl.Stored("enriched")).
+		ToStream().
+		To(sink(s, "fk_enriched", serde.JSON[enriched]()))
 }
 
 // keycount logs each count: it fills the changelog that is restored.
