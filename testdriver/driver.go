@@ -58,6 +58,7 @@ type Driver struct {
 	drops    map[string]int64 // of tasks that are gone
 	crashes  int
 	closed   bool
+	lazy     bool // commits need not reach the engine
 }
 
 type config struct {
@@ -128,11 +129,15 @@ func New(tb TB, t *topology.Topology, opts ...Option) *Driver {
 		tb: tb, topo: t, topics: map[string]*topicLog{}, readers: map[string][]*unit{}, drops: map[string]int64{},
 		cfg: config{
 			start: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), appID: "test",
-			cacheBytes: 10 << 20, backend: mem.New(),
+			cacheBytes: 10 << 20,
 		},
 	}
 	for _, o := range opts {
 		o(&d.cfg)
+	}
+	if d.cfg.backend == nil {
+		d.cfg.backend = mem.New()
+		d.lazy = d.cfg.crashSeed == nil && d.cfg.onFailure == nil
 	}
 	d.now = d.cfg.start
 	if d.cfg.crashSeed != nil {
@@ -148,9 +153,10 @@ func (d *Driver) open() (err error) {
 	if d.db, err = state.Open(d.cfg.backend, state.Options{}); err != nil {
 		return err
 	}
-	n := max(d.cfg.partitions, 1)
-	if d.counts, err = d.topo.RepartitionTopics(d.cfg.appID, func(string) (int32, error) { return n, nil }); err != nil {
-		return err
+	if n := d.cfg.partitions; n > 0 {
+		if d.counts, err = d.topo.RepartitionTopics(d.cfg.appID, func(string) (int32, error) { return n, nil }); err != nil {
+			return err
+		}
 	}
 	var plain []topology.SubTopology
 	var global []int
@@ -210,6 +216,8 @@ func (d *Driver) widest(s topology.SubTopology) (n int32) {
 	return n
 }
 
+// partitionsOf is the number of a topic's partitions. With one task for all
+// there is but one, even of a repartition topic that the user has counted.
 func (d *Driver) partitionsOf(topic string) int32 {
 	if n, ok := d.counts[topic]; ok {
 		return n

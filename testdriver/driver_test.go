@@ -44,6 +44,21 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// A program that counts its partitions runs as one task all the same.
+func TestCountedPartitions(t *testing.T) {
+	b := dsl.NewBuilder()
+	b.Stream(lines).Repartition("by", dsl.Partitions(6)).Join("both", b.Stream(loud), windowing.Within(time.Minute),
+		func(l, r string) string { return l + r }).To(topology.NewTopic("joined", serde.String, serde.String))
+	topo, err := b.Build()
+	require.NoError(t, err)
+	d := testdriver.New(t, topo)
+	for _, k := range []string{"a", "b", "c", "d"} {
+		d.Input(loud).Send(k, "!")
+		d.Input(lines).Send(k, k)
+	}
+	require.Len(t, d.Output(topology.NewTopic("joined", serde.String, serde.String)).All(), 4)
+}
+
 // host is a TB that keeps the failure.
 type host struct {
 	failure string
