@@ -73,6 +73,11 @@ func (w *worker) drive(step commit.Step) error {
 			err = w.producer.CommitOffsets(ctx, w.member(), w.pending)
 			step = w.machine.Next(outcome(err))
 		case commit.Await:
+			if w.stopping {
+				w.machine.Lost() // the membership has ended, no epoch will come
+				step = w.machine.Step()
+				break
+			}
 			select {
 			case <-w.wake:
 			case <-ctx.Done():

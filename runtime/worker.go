@@ -46,6 +46,7 @@ type worker struct {
 	changes    []epochMsg // taken in, not yet carried out
 	ready      []preparedMsg
 	lost       bool // the membership was lost; not yet carried out
+	losses     int  // how often it was
 	stopping   bool
 	lastCommit time.Time
 	pending    []produce.Offset // of the commit under way
@@ -174,6 +175,7 @@ func (w *worker) receive() {
 		case lostMsg:
 			w.machine.Lost()
 			w.lost = true
+			w.losses++
 			for _, c := range w.changes {
 				c.done()
 			}
@@ -197,11 +199,12 @@ func (w *worker) settle() error {
 	for len(w.changes) > 0 {
 		c := w.changes[0]
 		if len(c.giveUp) > 0 {
+			losses := w.losses
 			if err := w.commit(); err != nil {
 				return err
 			}
-			if w.lost {
-				return w.settle()
+			if w.losses != losses {
+				return w.settle() // the changes are others by now
 			}
 		}
 		w.changes = w.changes[1:]
@@ -241,6 +244,10 @@ const initTimeout = time.Minute
 // its turn and the clock is read again.
 const slice = 256
 
+// slowCheck is after how many records the clock is read within a slice, so that
+// slow user code does not outlast the transaction.
+const slowCheck = 32
+
 // maxUnacked is how much may be sent and not acknowledged before a worker waits.
 const maxUnacked = 32 << 20
 
@@ -263,7 +270,10 @@ func (w *worker) process() (busy bool, err error) {
 			return busy, err
 		}
 		busy = busy || got
-		for range slice {
+		for i := range slice {
+			if i%slowCheck == slowCheck-1 && w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval {
+				return true, nil // records take long; the commit does not wait
+			}
 			if !s.task.Ready(now) {
 				break
 			}

@@ -70,6 +70,8 @@ type interner struct {
 	used  int
 	max   int
 	next  uint // which of a full set goes
+	// evicted counts those that went since the table grew.
+	evicted int
 }
 
 func (s *interner) Decode(src []byte, v *string) error {
@@ -93,7 +95,7 @@ func (s *interner) Decode(src []byte, v *string) error {
 	}
 	*v = string(src)
 	s.insert(set, *v)
-	if s.used*2 > len(s.slots) && len(s.slots) < s.max {
+	if (s.used*2 > len(s.slots) || s.evicted > len(s.slots)/2) && len(s.slots) < s.max {
 		s.grow()
 	}
 	return nil
@@ -114,12 +116,13 @@ func (s *interner) insert(set []string, v string) {
 	}
 	set[s.next%internWays] = v
 	s.next++
+	s.evicted++
 }
 
 func (s *interner) grow() {
 	old := s.slots
 	s.slots = make([]string, 2*len(old))
-	s.used = 0
+	s.used, s.evicted = 0, 0
 	for _, str := range old {
 		if str != "" {
 			s.insert(s.set(maphash.String(s.seed, str)), str)
