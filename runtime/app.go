@@ -213,7 +213,9 @@ func (a *App) lay(ctx context.Context) (err error) {
 // done.
 func (a *App) work(ctx context.Context) error {
 	a.cfg.Workers = min(a.cfg.Workers, len(a.plan.tasks))
+	a.numbers.mu.Lock() // Metrics may be asked for already
 	a.numbers.workers = make([]workerMetrics, a.cfg.Workers)
+	a.numbers.mu.Unlock()
 	for i := range a.cfg.Workers {
 		a.workers = append(a.workers, newWorker(a, i))
 	}

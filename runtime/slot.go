@@ -43,6 +43,10 @@ type slot struct {
 	records  int64
 }
 
+// emitInterval is the least time between two searches for closed windows and
+// unmatched join records, as in Kafka Streams.
+const emitInterval = time.Second
+
 // name is the task's id for people, as Kafka Streams writes it.
 func name(t assign.Task) string { return fmt.Sprintf("%d_%d", t.Sub, t.Partition) }
 
@@ -54,7 +58,7 @@ func (w *worker) open(id assign.Task) error {
 		Context: ctx, Topology: w.app.topology, Subs: []int{int(id.Sub)}, Partition: id.Partition,
 		ApplicationID: w.app.cfg.ApplicationID, ID: name(id), Cache: w.cache, Collector: w.collector,
 		OnFailure: w.app.cfg.OnError, DeadLetters: w.app.cfg.DeadLetterTopic, MaxIdle: w.app.cfg.MaxTaskIdle,
-		CaughtUp: s.caughtUp, Global: w.app.global,
+		CaughtUp: s.caughtUp, EmitInterval: emitInterval, Global: w.app.global,
 		Reads: func(topic string) bool { return id.Partition < w.app.plan.partitions[topic] },
 	}
 	if w.app.db != nil {

@@ -127,10 +127,7 @@ func (f *Fetcher) listOffset(c *Cursor, broker int32, at int64) (int64, error) {
 	}
 	for _, t := range r.(*kmsg.ListOffsetsResponse).Topics {
 		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, err
-			}
-			return p.Offset, nil
+			return p.Offset, kerr.ErrorForCode(p.ErrorCode)
 		}
 	}
 	return 0, fmt.Errorf("fetch: empty ListOffsets answer for %s partition %d", c.topic, c.partition)

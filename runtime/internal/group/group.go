@@ -80,7 +80,6 @@ type Member struct {
 	cfg        Config
 	id         string
 	generation int32
-	tasks      []assign.Task
 	joined     bool
 }
 
@@ -129,7 +128,7 @@ func (m *Member) lose(reason error) {
 		m.cfg.Handler.Lost(reason)
 	}
 	m.joined = false
-	m.generation, m.tasks = -1, nil
+	m.generation = -1
 	if !errors.Is(reason, kerr.IllegalGeneration) {
 		m.id = "" // the coordinator forgot it
 	}
@@ -150,7 +149,6 @@ func (m *Member) generationOnce(ctx context.Context) error {
 		return &fatalError{fmt.Errorf("group: refused by the group's leader: %s", a.Refused)}
 	}
 	m.joined = true
-	m.tasks = a.Tasks
 	e := Epoch{Member: m.id, Generation: m.generation, Tasks: a.Tasks, Known: a.Known}
 	return m.stay(ctx, e)
 }

@@ -328,9 +328,7 @@ func (p *Producer) Drop() {
 	p.buffered = 0
 	for _, t := range p.topics {
 		for _, q := range t.parts {
-			for _, b := range q.sealed {
-				p.free = append(p.free, b)
-			}
+			p.free = append(p.free, q.sealed...)
 			if q.open != nil {
 				p.free = append(p.free, q.open)
 			}
