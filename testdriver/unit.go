@@ -103,9 +103,15 @@ func (u *unit) flush() error {
 	if err := u.task.Flush(u.d.now); err != nil {
 		return err
 	}
-	u.offsets = u.task.Offsets(u.offsets[:0])
+	if u.d.keeps() {
+		u.offsets = u.task.Offsets(u.offsets[:0])
+	}
 	return nil
 }
+
+// lazyBytes is how much a task keeps above a memory engine that nobody else
+// reads, before it is handed down: a commit after each record would copy it.
+const lazyBytes = 1 << 20
 
 // done makes a commit final. What was sent in it has its place in the logs.
 func (u *unit) done() error {
@@ -129,6 +135,9 @@ func (u *unit) done() error {
 		}
 	}
 	u.task.Done()
+	if u.d.lazy && u.txn.Size() < lazyBytes {
+		return nil
+	}
 	return u.txn.Commit()
 }
 
