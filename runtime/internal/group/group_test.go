@@ -1,0 +1,138 @@
+package group
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
+
+	"github.com/thalweg/thalweg/runtime/internal/assign"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// coordinator plays the broker for one member and writes down what happens.
+type coordinator struct {
+	mu         sync.Mutex
+	events     []string
+	generation int32
+	heartbeat  []int16 // codes of the coming heartbeats, then 0
+	refused    string
+	done       func()
+	enough     int // assignments after which the member is stopped
+}
+
+func (c *coordinator) note(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events = append(c.events, fmt.Sprintf(format, args...))
+}
+
+func (c *coordinator) Request(_ context.Context, r kmsg.Request) (kmsg.Response, error) {
+	switch r := r.(type) {
+	case *kmsg.JoinGroupRequest:
+		c.note("join %q", r.MemberID)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.generation++
+		resp := kmsg.NewPtrJoinGroupResponse()
+		resp.Generation = c.generation
+		resp.MemberID = r.MemberID
+		if resp.MemberID == "" {
+			resp.MemberID = fmt.Sprint("m", c.generation)
+		}
+		resp.LeaderID = resp.MemberID
+		m := kmsg.NewJoinGroupResponseMember()
+		m.MemberID, m.ProtocolMetadata = resp.MemberID, r.Protocols[0].Metadata
+		resp.Members = append(resp.Members, m)
+		return resp, nil
+	case *kmsg.SyncGroupRequest:
+		resp := kmsg.NewPtrSyncGroupResponse()
+		resp.MemberAssignment = r.GroupAssignment[0].MemberAssignment
+		return resp, nil
+	case *kmsg.HeartbeatRequest:
+		resp := kmsg.NewPtrHeartbeatResponse()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.heartbeat) > 0 {
+			resp.ErrorCode, c.heartbeat = c.heartbeat[0], c.heartbeat[1:]
+		}
+		return resp, nil
+	case *kmsg.LeaveGroupRequest:
+		c.note("leave %q", r.Members[0].MemberID)
+		return kmsg.NewPtrLeaveGroupResponse(), nil
+	}
+	return nil, fmt.Errorf("unexpected %T", r)
+}
+
+func (c *coordinator) Subscription() assign.Subscription { return assign.Subscription{Workers: 1} }
+
+func (c *coordinator) Balance(_ context.Context, members map[string]assign.Subscription) (map[string]assign.Assignment, error) {
+	out := make(map[string]assign.Assignment)
+	for id := range members {
+		out[id] = assign.Assignment{Refused: c.refused, Tasks: []assign.Task{{Sub: 0, Partition: 0}}}
+	}
+	return out, nil
+}
+
+func (c *coordinator) Assigned(_ context.Context, e Epoch) (bool, error) {
+	c.note("assigned %s in %d", e.Member, e.Generation)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.enough--; c.enough == 0 {
+		c.done()
+	}
+	return false, nil
+}
+
+func (c *coordinator) Lost(error) { c.note("lost") }
+
+func run(t *testing.T, c *coordinator) (*Member, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c.done = cancel
+	m := New(Config{
+		Client: c, Group: "g", Session: time.Second, Heartbeat: time.Millisecond, Rebalance: time.Second,
+		Place: func(assign.Task) map[string][]int32 { return nil }, Handler: c, Logger: slog.New(slog.DiscardHandler),
+	})
+	return m, m.Run(ctx)
+}
+
+// TestLostComesFirst: the handler hears of the loss before the member joins
+// anew, and the new membership has a new id.
+func TestLostComesFirst(t *testing.T) {
+	c := &coordinator{heartbeat: []int16{0, kerr.UnknownMemberID.Code}, enough: 2}
+	m, err := run(t, c)
+	require.NoError(t, err)
+	require.Equal(t, []string{`join ""`, "assigned m1 in 1", "lost", `join ""`, "assigned m2 in 2"}, c.events)
+	require.NoError(t, m.Leave(t.Context()))
+	require.Equal(t, `leave "m2"`, c.events[len(c.events)-1])
+}
+
+// TestRebalance: a rebalance is no loss.
+func TestRebalance(t *testing.T) {
+	c := &coordinator{heartbeat: []int16{0, kerr.RebalanceInProgress.Code}, enough: 2}
+	_, err := run(t, c)
+	require.NoError(t, err)
+	require.Equal(t, []string{`join ""`, "assigned m1 in 1", `join "m1"`, "assigned m1 in 2"}, c.events)
+}
+
+func TestRefused(t *testing.T) {
+	_, err := run(t, &coordinator{refused: "another topology"})
+	require.ErrorContains(t, err, "another topology")
+}
+
+func TestFencedInstance(t *testing.T) {
+	c := &coordinator{heartbeat: []int16{kerr.FencedInstanceID.Code}}
+	_, err := run(t, c)
+	require.ErrorIs(t, err, ErrFencedInstance)
+	require.Contains(t, c.events, "lost")
+}
