@@ -35,7 +35,8 @@ func (f joinOption) join(j *joining) { f(j) }
 
 // JoinGrace holds the stream's records back for d of stream time, so that they
 // meet the versions that were valid at their timestamps even when these come
-// late (KIP-923). The table must be versioned, for at least d.
+// late (KIP-923). The table must be versioned, for at least d. The join needs
+// Named, after which the store of what is held back is called.
 func JoinGrace(d time.Duration) JoinOption { return joinOption(func(j *joining) { j.grace = d }) }
 
 // StoresAs names the stores of a join of streams; otherwise they are named
