@@ -66,7 +66,12 @@ func (s *screen) close() error {
 type lines struct {
 	out     io.Writer
 	printed string // the last day printed
+	known   int    // stations at the last call
+	steady  int    // calls since their number changed
 }
+
+// settled is after how many calls without a new station all of them are taken to be known.
+const settled = 5
 
 // show prints the days that no station is expected to change any more: those three days behind the slowest station. A
 // station's days lie in different partitions, whose commits become visible one after the other.
@@ -75,8 +80,14 @@ func (l *lines) show(p progress, b *board.Board) error {
 	if len(stations) == 0 {
 		return nil
 	}
+	if l.steady++; len(stations) != l.known {
+		l.known, l.steady = len(stations), 0
+	}
 	before := "9999"
 	if !p.Over {
+		if l.steady < settled {
+			return nil
+		}
 		for _, s := range stations {
 			before = min(before, s.Last.Day)
 		}

@@ -70,6 +70,10 @@ func TestLines(t *testing.T) {
 	var out bytes.Buffer
 	l := &lines{out: &out}
 	b := filled(t, 4)
+	for range settled {
+		require.NoError(t, l.show(progress{}, b))
+		require.Empty(t, out.String(), "more stations may come")
+	}
 	require.NoError(t, l.show(progress{}, b))
 	require.NoError(t, l.show(progress{}, b))
 	require.Equal(t, 361, strings.Count(out.String(), "\n"))
