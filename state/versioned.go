@@ -79,11 +79,12 @@ func (h VersionedHandle[K, V]) In(s Stores) *VersionedStore[K, V] {
 // The first is the latest version, unless that is a tombstone. The second are
 // the versions before it, and a tombstone that is the latest. The third tells
 // when a row of the second kind can go: when it is not valid any more at any
-// time that can still be asked for, or, for a tombstone, as soon as its own time
-// cannot be.
+// time that can still be asked for.
 //
 // Invariant: the versions of a key, in order of ts, are valid one until the
-// next; the last one until [noEnd].
+// next. A tombstone that was the latest when it was put has its own time as its
+// validTo, also when versions follow; one that was put before another version
+// has that one's.
 type VersionedStore[K, V any] struct {
 	rows[V]
 	ks        serde.Serde[K]
@@ -308,7 +309,7 @@ func (s *VersionedStore[K, V]) insert(at version) (validTo int64, err error) {
 			return 0, err
 		}
 		// A history that ends with a value has lost its end to a sweep.
-		ok = ok && last.validTo == noEnd
+		ok = ok && !last.present
 	}
 	if ok && at.ts < last.ts {
 		return s.insertBefore(at, last.ts)
@@ -319,22 +320,30 @@ func (s *VersionedStore[K, V]) insert(at version) (validTo int64, err error) {
 			return 0, err
 		}
 	}
-	if ok && !isLatest {
-		if err := s.endTombstone(last, at.ts); err != nil {
+	if ok && at.ts == last.ts && isLatest && !at.present {
+		return StillValid, s.eraseLatest(at)
+	}
+	if ok && !isLatest && at.ts == last.ts {
+		if err := s.deleteHistory(last); err != nil {
 			return 0, err
 		}
 	}
 	return StillValid, s.putLatest(at)
 }
 
-// endTombstone closes the tombstone that has been the latest version, or removes
-// it when the new version has the same time.
-func (s *VersionedStore[K, V]) endTombstone(last version, ts int64) error {
-	if last.ts == ts {
-		return s.deleteHistory(last)
+// eraseLatest replaces the latest version by a tombstone of the same time. As in
+// Kafka Streams the tombstone is kept only where it ends another version. Where
+// there is none, the key is as it was before the erased version came, and an
+// earlier put can be the latest.
+func (s *VersionedStore[K, V]) eraseLatest(at version) error {
+	prev, ok, err := s.atOrBefore(at.ts)
+	if err != nil {
+		return err
 	}
-	last.validTo = ts
-	return s.putHistory(last)
+	if ok && prev.validTo == at.ts {
+		return s.putLatest(at)
+	}
+	return s.p.Delete(s.latestRow())
 }
 
 // putLatest writes a version as the latest one.
@@ -344,7 +353,7 @@ func (s *VersionedStore[K, V]) putLatest(at version) error {
 		if err := s.p.Delete(row); err != nil {
 			return err
 		}
-		at.validTo = noEnd
+		at.validTo = at.ts
 		return s.putHistory(at)
 	}
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(at.value)), uint64(at.ts))
@@ -379,14 +388,6 @@ func (s *VersionedStore[K, V]) insertBefore(at version, last int64) (validTo int
 	return at.validTo, s.putHistory(at)
 }
 
-// until is when a row of the history can go.
-func (v version) until() int64 {
-	if !v.present {
-		return v.ts
-	}
-	return v.validTo
-}
-
 func (s *VersionedStore[K, V]) putHistory(at version) error {
 	s.row = s.historyRow(s.row[:0], at.ts)
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 9+len(at.value)), uint64(at.validTo))
@@ -411,7 +412,7 @@ func (s *VersionedStore[K, V]) deleteHistory(at version) error {
 
 // expiryRow is the third kind of row of a version whose history row is in s.row.
 func (s *VersionedStore[K, V]) expiryRow(at version) []byte {
-	s.row2 = binary.BigEndian.AppendUint64(append(s.row2[:0], expiryRows), uint64(at.until()))
+	s.row2 = binary.BigEndian.AppendUint64(append(s.row2[:0], expiryRows), uint64(at.validTo))
 	s.row2 = append(s.row2, s.row[1:]...)
 	return s.row2
 }

@@ -22,12 +22,16 @@ type versions struct {
 
 type versionModel struct {
 	observed int64
-	// by key, then timestamp; nil is a tombstone
-	keys map[string]map[int64]*string
+	keys     map[string]map[int64]versionOf // by key, then timestamp
+}
+
+type versionOf struct {
+	value *string // nil is a tombstone
+	ends  bool    // it was put before another version
 }
 
 func (m versionModel) clone() versionModel {
-	c := versionModel{m.observed, map[string]map[int64]*string{}}
+	c := versionModel{m.observed, map[string]map[int64]versionOf{}}
 	for k, v := range m.keys {
 		c.keys[k] = maps.Clone(v)
 	}
@@ -41,13 +45,23 @@ func (m *versionModel) put(k string, v *string, ts, retention int64) int64 {
 	}
 	m.observed = max(m.observed, ts)
 	if m.keys[k] == nil {
-		m.keys[k] = map[int64]*string{}
+		m.keys[k] = map[int64]versionOf{}
 	}
-	m.keys[k][ts] = v
+	var before versionOf // the version before ts
 	for _, at := range slices.Sorted(maps.Keys(m.keys[k])) {
-		if at > ts {
+		if at < ts {
+			before = m.keys[k][at]
+		} else if at > ts {
+			m.keys[k][ts] = versionOf{v, true}
 			return at
 		}
+	}
+	// A tombstone of the latest version's own time leaves no trace, unless
+	// there is a version that it ends.
+	if v == nil && m.keys[k][ts].value != nil && before.value == nil && !before.ends {
+		delete(m.keys[k], ts)
+	} else {
+		m.keys[k][ts] = versionOf{v, false}
 	}
 	return state.StillValid
 }
@@ -58,7 +72,7 @@ func (m *versionModel) get(k string, asOf, retention int64) string {
 	times := slices.Sorted(maps.Keys(m.keys[k]))
 	for _, ts := range times {
 		if ts <= asOf {
-			found, at = m.keys[k][ts], ts
+			found, at = m.keys[k][ts].value, ts
 		}
 	}
 	isLatest := len(times) > 0 && at == times[len(times)-1]
@@ -69,7 +83,7 @@ func (m *versionModel) get(k string, asOf, retention int64) string {
 }
 
 func (s *versions) declare() state.Declared {
-	s.model = versionModel{-1, map[string]map[int64]*string{}}
+	s.model = versionModel{-1, map[string]map[int64]versionOf{}}
 	return state.Versioned("v", serde.String, serde.String, time.Duration(s.retention)*time.Millisecond)
 }
 
