@@ -140,7 +140,9 @@ func ExampleStream_JoinTableWithKey() {
 	b := dsl.NewBuilder()
 	b.Stream(readings).
 		JoinTableWithKey(b.Table(airports, "airports"),
-			func(code string, degrees int64, name string) string { return fmt.Sprint(name, " (", code, "): ", degrees) }).
+			func(code string, degrees int64, name string) string {
+				return fmt.Sprint(name, " (", code, "): ", degrees)
+			}).
 		ForEach(func(_, text string) { fmt.Println(text) })
 
 	d := drive(b)
@@ -153,7 +155,9 @@ func ExampleStream_LeftJoinTable() {
 	b := dsl.NewBuilder()
 	b.Stream(readings).
 		LeftJoinTable(b.Table(airports, "airports"),
-			func(degrees int64, name dsl.Maybe[string]) string { return fmt.Sprint(degrees, " in ", name.Or("nowhere")) }).
+			func(degrees int64, name dsl.Maybe[string]) string {
+				return fmt.Sprint(degrees, " in ", name.Or("nowhere"))
+			}).
 		TryForEach(show)
 
 	d := drive(b)
@@ -169,7 +173,9 @@ func ExampleStream_LeftJoinTableWithKey() {
 	b := dsl.NewBuilder()
 	b.Stream(readings).
 		LeftJoinTableWithKey(b.Table(airports, "airports"),
-			func(code string, degrees int64, name dsl.Maybe[string]) string { return fmt.Sprint(degrees, " in ", name.Or(code)) }).
+			func(code string, degrees int64, name dsl.Maybe[string]) string {
+				return fmt.Sprint(degrees, " in ", name.Or(code))
+			}).
 		ForEach(func(_, text string) { fmt.Println(text) })
 
 	d := drive(b)
