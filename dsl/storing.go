@@ -50,6 +50,11 @@ func Unlogged() StoreOrJoinOption { return withState(state.Unlogged()) }
 // that differs from the persistent one.
 func InMemory() StoreOrJoinOption { return withState(state.InMemory()) }
 
+// LogTombstoneHeaders puts the headers of the record that deletes a value on the
+// tombstone in the store's changelog, as Kafka Streams does with
+// dsl.store.format=HEADERS. It is for other readers of the changelog.
+func LogTombstoneHeaders() StoreOption { return withState(state.LogTombstoneHeaders()) }
+
 // LogConfig sets configuration of a store's changelog topic.
 func LogConfig(c map[string]string) StoreOrJoinOption { return withState(state.LogConfig(c)) }
 

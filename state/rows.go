@@ -262,7 +262,7 @@ func (r *rows[V]) log(row, value []byte, ts int64) error {
 		key = r.lbuf
 	}
 	var h processor.Headers
-	if r.logHeaders {
+	if r.logHeaders || r.spec.LogTombstoneHeaders && value == nil {
 		h = r.record().Headers
 	}
 	return r.env.Log(key, value, ts, h)

@@ -42,6 +42,8 @@ type Spec struct {
 	MaxEntries int
 	// LogHeaders puts the headers of the record at hand into the changelog.
 	LogHeaders bool
+	// LogTombstoneHeaders does so for deletes only.
+	LogTombstoneHeaders bool
 	// LogConfig is what the user wants of the changelog topic.
 	LogConfig map[string]string
 }
@@ -105,6 +107,11 @@ func LogConfig(c map[string]string) Option {
 // LogHeaders puts the headers of the record at hand into the store's changelog,
 // as Kafka Streams does for some of its own stores. They are not restored.
 func LogHeaders() Option { return func(s *Spec) { s.LogHeaders = true } }
+
+// LogTombstoneHeaders puts the headers of the record at hand on the deletes in
+// the store's changelog, as Kafka Streams does with dsl.store.format=HEADERS.
+// They are not restored.
+func LogTombstoneHeaders() Option { return func(s *Spec) { s.LogTombstoneHeaders = true } }
 
 // InMemory makes the store behave as Kafka Streams' in-memory one where that
 // differs from the persistent one: sessions with the same end come with

@@ -143,14 +143,15 @@ func cogroupSliding(p *plan) {
 }
 
 func headersStoreFormat(p *plan) {
+	headers := dsl.LogTombstoneHeaders()
 	in := p.b.Stream(texts("in"))
-	in.GroupByKey().Count("cnt").ToStream().To(counts("c"))
+	in.GroupByKey().Count("cnt", headers).ToStream().To(counts("c"))
 	in.GroupByKey().
 		WindowedBy(windowing.Tumbling(ms(10)).WithGrace(ms(10))).
-		Reduce("w", reduce, dsl.Retention(day)).
+		Reduce("w", reduce, dsl.Retention(day), headers).
 		ToStream().SelectKey(func(w windowed, _ text) text { return winKey(w) }).
 		To(texts("w"))
-	tab := p.b.Table(texts("tab"), "tab", dsl.Uncached())
-	tab2 := p.b.Table(texts("tab2"), "tab2", dsl.Uncached())
-	tab.LeftJoin(tab2, leftJoin, dsl.Stored("j")).ToStream().To(texts("j"))
+	tab := p.b.Table(texts("tab"), "tab", dsl.Uncached(), headers)
+	tab2 := p.b.Table(texts("tab2"), "tab2", dsl.Uncached(), headers)
+	tab.LeftJoin(tab2, leftJoin, dsl.Stored("j"), headers).ToStream().To(texts("j"))
 }
