@@ -33,6 +33,9 @@ type Frame struct {
 	Timestamp          int64  // Unix milliseconds
 	Headers            Headers
 	NullKey, NullValue bool
+	// Raw is the input record as it was fetched, when that is not the one the
+	// task is at; else nil.
+	Raw *RawRecord
 	// StreamTime is the largest timestamp that the task has taken, WallClock
 	// the time when the record or punctuation at hand was begun; both in Unix
 	// milliseconds. The task sets them. StreamTime is -1 before the first record.
@@ -63,6 +66,14 @@ type Env struct {
 	// EmitInterval throttles by wall clock how often closed windows and
 	// unmatched join records are looked for. Zero looks at each record.
 	EmitInterval time.Duration
+	// Notify is called from any goroutine when Settle has something to forward.
+	Notify func()
+	// Lockstep has results of work beside the task forwarded only where the
+	// records alone determine it, for tests that must come out the same.
+	Lockstep bool
+	// Input returns the input record being processed, with bytes that are valid
+	// during the call, and whether anybody may want it later.
+	Input func() (RawRecord, bool)
 }
 
 // Context belongs to one task. It is a context.Context, done when the task
@@ -80,6 +91,8 @@ type Context struct {
 	dirty  bool
 	times  []keptTime
 	onTime []func(c *Context, ts int64) error
+
+	onSettle []func(c *Context, wait bool) (bool, error)
 }
 
 // keptTime is a time that an operator keeps over restarts.
@@ -205,6 +218,9 @@ func (c *Context) Fail(stage Stage, node string, key, value any, err error) erro
 		Topic: c.frame.Topic, Partition: c.frame.Partition, Offset: c.frame.Offset,
 		Timestamp: c.frame.Timestamp, Headers: c.frame.Headers,
 	}
+	if r := c.frame.Raw; r != nil && r.Topic == f.Topic && r.Partition == f.Partition && r.Offset == f.Offset {
+		f.Raw = r
+	}
 	if p, ok := err.(*PanicError); ok {
 		f.Stack = p.Stack
 	}
@@ -282,7 +298,7 @@ func (c *Context) OnTime(f func(c *Context, ts int64) error) { c.onTime = append
 func (c *Context) AdvanceTime(ts int64) error {
 	f := &c.frame
 	saved := *f
-	f.Topic, f.Partition, f.Offset, f.Timestamp, f.Headers = "", -1, -1, ts, nil
+	f.Topic, f.Partition, f.Offset, f.Timestamp, f.Headers, f.Raw = "", -1, -1, ts, nil, nil
 	f.NullKey, f.NullValue = false, false
 	for _, advance := range c.onTime {
 		if err := advance(c, ts); err != nil {

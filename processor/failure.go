@@ -41,6 +41,9 @@ type Failure struct {
 	Value     any
 	Err       error
 	Stack     []byte // set when Err was a panic
+	// Raw is the input record as it was fetched, when the failure is found
+	// after the task has gone on to other records; else nil.
+	Raw *RawRecord
 }
 
 func (f *Failure) Error() string {

@@ -58,7 +58,7 @@ func (w *worker) open(id assign.Task) error {
 		Context: ctx, Topology: w.app.topology, Subs: []int{int(id.Sub)}, Partition: id.Partition,
 		ApplicationID: w.app.cfg.ApplicationID, ID: name(id), Cache: w.cache, Collector: w.collector,
 		OnFailure: w.app.cfg.OnError, DeadLetters: w.app.cfg.DeadLetterTopic, MaxIdle: w.app.cfg.MaxTaskIdle,
-		CaughtUp: s.caughtUp, EmitInterval: emitInterval, Global: w.app.global,
+		CaughtUp: s.caughtUp, EmitInterval: emitInterval, Global: w.app.global, Notify: w.notify,
 		Reads: func(topic string) bool { return id.Partition < w.app.plan.partitions[topic] },
 	}
 	if w.app.db != nil {

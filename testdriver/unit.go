@@ -29,7 +29,7 @@ func (u *unit) start() (err error) {
 		Context: background, Topology: d.topo, Subs: u.subs, Partition: u.partition,
 		ApplicationID: d.cfg.appID, ID: u.id, State: u.txn, Collector: u,
 		Global: d.globalStore, OnFailure: d.cfg.onFailure, DeadLetters: d.cfg.deadLetters,
-		MaxIdle: d.cfg.maxIdle, EmitInterval: d.cfg.emitInterval,
+		MaxIdle: d.cfg.maxIdle, EmitInterval: d.cfg.emitInterval, Lockstep: true,
 		Reads: func(topic string) bool { return u.partition < d.partitionsOf(topic) },
 	}
 	if d.cfg.cacheBytes > 0 {

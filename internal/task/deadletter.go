@@ -47,7 +47,9 @@ func (t *Task) deadLetter(f *processor.Failure) error {
 		return processor.Fatal(fmt.Errorf("%w; the failure was: %w", errNoDeadLetters, f))
 	}
 	var key, value []byte
-	if q := t.current; q != nil && q.topic == f.Topic && q.head.Offset == f.Offset {
+	if f.Raw != nil {
+		key, value = f.Raw.Key, f.Raw.Value
+	} else if q := t.current; q != nil && q.topic == f.Topic && q.head.Offset == f.Offset {
 		key, value = q.head.Key, q.head.Value
 	}
 	cause := f.Err

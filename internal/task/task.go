@@ -62,6 +62,12 @@ type Config struct {
 	// name: one that has fewer partitions than others may lack the task's. Nil
 	// means all.
 	Reads func(topic string) bool
+	// Notify is called from any goroutine when Punctuate has results of work
+	// beside the task to forward. Nil: nobody is told.
+	Notify func()
+	// Lockstep forwards such results only where the records determine it, and
+	// in Flush.
+	Lockstep bool
 }
 
 // Task is one task. See the package's invariants.
@@ -104,6 +110,7 @@ func New(cfg Config) (*Task, error) {
 		Store: t.open, Global: t.isGlobal, OnFailure: t.failed,
 		OnDrop:   func(reason string) { t.dropped[reason]++ },
 		OnCommit: func() { t.requested = true }, EmitInterval: cfg.EmitInterval,
+		Notify: cfg.Notify, Lockstep: cfg.Lockstep, Input: t.input,
 	})
 	if err := t.openStores(); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -244,10 +251,24 @@ func (t *Task) undecodable(q *queue, err error) error {
 	return err
 }
 
+// input is the record being processed, for operators that work on it later.
+func (t *Task) input() (processor.RawRecord, bool) {
+	if t.current == nil || t.deadLetters == "" {
+		return processor.RawRecord{}, false
+	}
+	return t.current.raw(), true
+}
+
 // Punctuate calls what is due on the given clock, each schedule at most once,
-// and reports whether anything was called.
+// and reports whether anything was called. On the wall clock it also forwards
+// what operators have finished beside the task.
 func (t *Task) Punctuate(by processor.Clock, now int64) (bool, error) {
 	t.ctx.Frame().WallClock = now
+	if by == processor.WallClock {
+		if err := t.ctx.Settle(false); err != nil {
+			return false, t.wrap(err)
+		}
+	}
 	fired, err := t.ctx.Punctuate(by)
 	t.worked = t.worked || fired
 	if err == nil {
@@ -272,12 +293,19 @@ func (t *Task) CommitRequested() bool { return t.requested }
 func (t *Task) NeedsCommit() bool { return t.worked }
 
 // Flush writes back the caches, store after store in the order of the
-// topology's nodes, which may send further records. It is the first step of a
-// commit.
+// topology's nodes, which may send further records. Before, between and after
+// them it waits for what operators do beside the task. It is the first step of
+// a commit.
 func (t *Task) Flush(now int64) error {
 	t.ctx.Frame().WallClock = now
+	if err := t.ctx.Settle(true); err != nil {
+		return t.wrap(err)
+	}
 	for _, s := range t.stores {
 		if err := s.Store.Flush(); err != nil {
+			return t.wrap(err)
+		}
+		if err := t.ctx.Settle(true); err != nil {
 			return t.wrap(err)
 		}
 	}
