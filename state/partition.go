@@ -195,13 +195,10 @@ func (p *Partition) collect(b *Batch) error {
 		hi := append(prefixBytes(p.prefix), s.hi...)
 		b.DeleteRange(lo, hi)
 	}
-	for i := range p.over.entries {
-		e := &p.over.entries[i]
-		switch {
-		case e.flags&flagOld != 0:
-		case e.flags&flagDeleted != 0:
+	for e := range p.over.newest {
+		if e.flags&flagDeleted != 0 {
 			b.write(OpDelete, prefix, p.over.keyOf(e), nil)
-		default:
+		} else {
 			b.write(OpPut, prefix, p.over.keyOf(e), p.over.valueOf(e))
 		}
 	}

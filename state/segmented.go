@@ -28,6 +28,13 @@ func newSegmented[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serd
 		rows: newRows(spec, env, vs, timed), ks: serde.ForTask(ks), lowest: largest, highest: NoTime,
 	}
 	s.seg = newSegments(spec, suffix)
+	if p := env.Partition; p != nil && !p.readOnly && spec.Duplicates && !spec.TimeOrdered && !spec.Cached {
+		from := int64(0)
+		if p.pos.Observed != NoTime {
+			from = p.pos.Observed/s.seg.interval + 1
+		}
+		s.seg.known = newPresence(from)
+	}
 	s.logKey = s.seg.logKey
 	// Kafka Streams' windows without timestamps carry them, too.
 	s.logHeaders = s.logHeaders || spec.Type == TypeWindow && !spec.Timestamped
@@ -94,6 +101,7 @@ func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, _ processo
 	if _, ok := s.seg.live(f.time, pos.Observed); !ok {
 		return nil
 	}
+	s.seg.known.add(f.time/s.seg.interval, f.key)
 	s.rb = s.seg.row(s.rb[:0], f)
 	if err := s.restore(s.rb, value, timestamp); err != nil || !s.seg.indexed {
 		return err
@@ -163,6 +171,9 @@ func (s *segmented[K, V]) scanKey(key []byte, from, to int64, reverse bool, f vi
 		})
 	}
 	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
+		if !s.seg.known.mayHave(segment, key) {
+			return true, nil
+		}
 		s.lo = segmentRow(s.lo, segment)
 		if s.seg.ordered {
 			s.lo = append(s.lo, 1)

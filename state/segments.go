@@ -37,6 +37,7 @@ type segments struct {
 	descending bool // suffixes are inverted in rows
 	strict     bool // writes are refused without regard to segments
 	swept      int64
+	known      *presence // nil: not kept
 	buf        []byte
 }
 
@@ -215,6 +216,10 @@ func (s *segments) admit(p *Partition, dropped func(string), row []byte) (bool, 
 			return false, err
 		}
 		s.swept = first
+		s.known.expire(first)
+	}
+	if ok {
+		s.known.add(f.time/s.interval, f.key)
 	}
 	if !ok && dropped != nil {
 		dropped(DroppedExpired)
