@@ -1,0 +1,44 @@
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	testName   = regexp.MustCompile("`(Test[A-Z][A-Za-z0-9]*)`")
+	goldenName = regexp.MustCompile("`([a-z]+(?:-[a-z0-9]+)+)`")
+)
+
+// What the scorecard points at exists: tests, and recorded runs where it names
+// one in full.
+func TestScorecardPointsAtWhatExists(t *testing.T) {
+	text, err := os.ReadFile("scorecard.md")
+	require.NoError(t, err)
+	var tests strings.Builder
+	require.NoError(t, filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		tests.Write(source)
+		return err
+	}))
+	for _, m := range testName.FindAllStringSubmatch(string(text), -1) {
+		require.Contains(t, tests.String(), "func "+m[1]+"(", "the scorecard names %s", m[1])
+	}
+	for line := range strings.Lines(string(text)) {
+		_, where, found := strings.Cut(line, "golden ")
+		if !found {
+			continue
+		}
+		for _, m := range goldenName.FindAllStringSubmatch(where, -1) {
+			require.FileExists(t, filepath.Join("..", "internal", "golden", "testdata", "cases", m[1]+".1.json"))
+		}
+	}
+}
