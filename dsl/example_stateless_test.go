@@ -1,6 +1,7 @@
 package dsl_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -468,6 +469,26 @@ func ExampleStream_TryFlatMapValues() {
 	// a
 	// b
 	// skipped: "c" is no list
+}
+
+// Eight calls wait for the service at a time; results keep the order.
+func ExampleStream_TryMapValuesAsync() {
+	price := func(_ context.Context, item string) (string, error) { // as a client of a service would
+		return map[string]string{"lamp": "$19.99", "sofa": "$799.00"}[item], nil
+	}
+	b := dsl.NewBuilder()
+	b.Stream(orders).
+		TryMapValuesAsync(8, func(ctx context.Context, r processor.Record[string, Order]) (string, error) {
+			return price(ctx, r.Value.Item)
+		}).
+		TryForEach(show)
+
+	d := drive(b)
+	d.Input(orders).Send("o1", Order{Item: "sofa"})
+	d.Input(orders).Send("o2", Order{Item: "lamp"})
+	// Output:
+	// o1 $799.00
+	// o2 $19.99
 }
 
 // The Try forms see the whole record: timestamp, headers, nulls.

@@ -425,3 +425,22 @@ func ExampleInMemory() {
 	fmt.Println(counts.Store().Spec().InMemory)
 	// Output: true
 }
+
+// Who deletes a row is told to those who read the changelog.
+func ExampleLogTombstoneHeaders() {
+	b := dsl.NewBuilder()
+	b.Table(airports, "airports", dsl.LogTombstoneHeaders())
+
+	d := drive(b)
+	d.Input(airports).Send("JFK", "Idlewild")
+	d.Input(airports).SendRecord(processor.Record[string, string]{
+		Key: "JFK", NullValue: true, Headers: processor.Headers{{Key: "by", Value: []byte("ann")}},
+	})
+	for _, r := range d.Records() {
+		by, _ := r.Headers.Get("by")
+		fmt.Printf("%s %q by %q\n", r.Key, r.Value, by)
+	}
+	// Output:
+	// JFK "Idlewild" by ""
+	// JFK "" by "ann"
+}
