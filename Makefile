@@ -60,12 +60,15 @@ build: setup ## bin/thalweg and bin/weather
 	go build $(FLAGS) -o bin/ ./cmd/thalweg ./examples/weather
 
 ##@ Against other people's software
-.PHONY: interop kafka
+.PHONY: interop kafka compare
 interop: setup ## other clients against the broker: kcat, and Kafka's own tools where Java is
 	@FLAGS="$(FLAGS)" build/each interop
 
 kafka: setup ## the weather pipeline on a real Apache Kafka (needs Java 17 and the network)
 	@FLAGS="$(FLAGS)" build/kafka with build/each kafka
+
+compare: ## the same programs here and in Kafka Streams, side by side (Linux; needs Java 17, Maven, the network)
+	@bench/compare $(COMPAREFLAGS)
 
 ##@ This machine
 .PHONY: doctor setup setup-go help
