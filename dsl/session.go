@@ -183,12 +183,10 @@ func (n *sessionNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error
 	}
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace - n.gap
-	if n.close != nil {
-		if err := n.emit(c, closed); err != nil {
-			return err
-		}
+	if err := n.update(c, k, v, closed); err != nil || n.close == nil {
+		return err
 	}
-	return n.update(c, k, v, closed)
+	return n.emit(c, closed)
 }
 
 func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed int64) error {
@@ -271,8 +269,9 @@ func (n *sessionNode[K, V, A, KW]) forward(c *processor.Context, k K, start, end
 	return err
 }
 
-// emit forwards the sessions that have closed since the last time, before the
-// record at hand could make them expire.
+// emit forwards the sessions that have closed since the last time. As in Kafka
+// Streams the record at hand is stored before, so that after a jump of time a
+// session can be gone with its segment.
 func (n *sessionNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
 	if !n.close.due(c, closed, n.gap) || closed < 1 {
 		return nil

@@ -127,12 +127,10 @@ func (n *slidingWindowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V)
 	if t < n.diff {
 		return n.early(c, k, v, t, closed)
 	}
-	if n.close != nil {
-		if err := n.emit(c, closed); err != nil {
-			return err
-		}
+	if err := n.usual(c, k, v, t, closed); err != nil || n.close == nil {
+		return err
 	}
-	return n.usual(c, k, v, t, closed)
+	return n.emit(c, closed)
 }
 
 // fetch collects the key's windows that begin from..to, before any changes.
@@ -293,8 +291,9 @@ func (n *slidingWindowNode[K, V, A, KW]) create(c *processor.Context, k K, from 
 	return n.set(c, k, start, Change[A]{New: from.value, HasNew: true}, from.ts)
 }
 
-// emit forwards the windows that have closed since the last time, before the
-// record at hand could make them expire.
+// emit forwards the windows that have closed since the last time. As in Kafka
+// Streams the record at hand is stored before, so that after a jump of time a
+// window can have expired.
 func (n *slidingWindowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
 	if !n.close.due(c, closed, n.diff) {
 		return nil

@@ -280,11 +280,6 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace
 	ts := f.Timestamp
-	if n.close != nil {
-		if err := n.emit(c, closed); err != nil {
-			return err
-		}
-	}
 	for start, ok := n.w.First(ts); ok; start, ok = n.w.Next(start, ts) {
 		end := n.w.End(start)
 		if end <= closed {
@@ -298,7 +293,10 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 			return err
 		}
 	}
-	return nil
+	if n.close == nil {
+		return nil
+	}
+	return n.emit(c, closed)
 }
 
 // update aggregates the record into one window.
@@ -322,8 +320,9 @@ func (n *windowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, start i
 	return n.set(c, k, start, ch, ts)
 }
 
-// emit forwards the windows that have closed since the last time. That comes
-// before the record at hand is stored, which could make them expire.
+// emit forwards the windows that have closed since the last time. As in Kafka
+// Streams the record at hand is stored before, so that after a jump of time a
+// window can have expired.
 func (n *windowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
 	if !n.close.due(c, closed, n.w.Longest()) {
 		return nil

@@ -272,6 +272,41 @@ func (s *segmented[K, V]) scanTimes(from, to int64, reverse bool, f visit[V]) er
 	})
 }
 
+// scanKept visits the rows of a time-ordered store with times from..to, whether
+// they have expired or not, in the segments that are kept.
+func (s *segmented[K, V]) scanKept(from, to int64, f visit[V]) error {
+	if s.fault != nil {
+		return s.fault
+	}
+	first := max(from/s.seg.interval, (s.p.pos.Observed-s.seg.retention)/s.seg.interval, 0)
+	last := min(to, s.p.pos.Observed) / s.seg.interval
+	for segment := first; segment <= last; segment++ {
+		s.lo = append(segmentRow(s.lo, segment), 0)
+		s.bound(from, to)
+		if more, err := s.scanAll(s.lo, s.hi, f); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanAll visits the rows in [lo, hi), expired ones too.
+func (s *segmented[K, V]) scanAll(lo, hi []byte, f visit[V]) (more bool, err error) {
+	it := s.p.Scan(lo, hi, false)
+	defer it.Close()
+	for it.Next() {
+		at, ok := s.seg.parse(it.Key())
+		if !ok {
+			continue
+		}
+		v, ts, err := s.decode(it.Value())
+		if err != nil || !f(at, v, ts) {
+			return false, err
+		}
+	}
+	return true, it.Err()
+}
+
 // keys encodes the bounds of a range of keys into memory of its own.
 func (s *segmented[K, V]) keys(lo, hi *K) (l, h []byte, err error) {
 	if lo != nil {

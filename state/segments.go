@@ -184,6 +184,9 @@ func (s *segments) floor(observed int64) int64 {
 	if observed == NoTime || observed < s.retention {
 		return 0
 	}
+	if s.ordered && s.suffix == windowSuffix {
+		return observed - s.retention // as Kafka Streams' time-ordered windows
+	}
 	return observed - s.retention + 1
 }
 

@@ -140,9 +140,13 @@ func (s *SessionStore[K, V]) FindRangeBackward(lo, hi K, earliestEnd, latestStar
 }
 
 // FindEnded yields the sessions of all keys that end from..to, in the order of
-// FindRange.
+// FindRange. In a time-ordered store these are, as in Kafka Streams, also
+// sessions that have expired as long as their segment is there.
 func (s *SessionStore[K, V]) FindEnded(from, to int64) iter.Seq2[SessionEntry[K, V], error] {
-	return s.findKeys(nil, nil, from, to, largest, false)
+	if !s.seg.ordered {
+		return s.findKeys(nil, nil, from, to, largest, false)
+	}
+	return s.found(largest, func(f visit[V]) error { return s.scanKept(from, to, f) })
 }
 
 // All yields all sessions, in the order of FindRange.
@@ -166,24 +170,32 @@ func (s *SessionStore[K, V]) find(k K, earliestEnd, latestStart int64, reverse b
 }
 
 func (s *SessionStore[K, V]) findKeys(lo, hi *K, fromEnd, toEnd, latestStart int64, reverse bool) iter.Seq2[SessionEntry[K, V], error] {
-	return func(yield func(SessionEntry[K, V], error) bool) {
+	return s.found(latestStart, func(f visit[V]) error {
 		l, h, err := s.keys(lo, hi)
-		if err == nil {
-			var failure error
-			err = s.scanKeys(l, h, fromEnd, toEnd, reverse, func(at fields, v V, _ int64) bool {
-				e := SessionEntry[K, V]{Start: int64(at.suffix), End: at.time, Value: v}
-				if e.Start > latestStart {
-					return true
-				}
-				if failure = s.ks.Decode(at.key, &e.Key); failure != nil {
-					failure = s.fail("decode key", failure)
-					return false
-				}
-				return yield(e, nil)
-			})
-			if err == nil {
-				err = failure
+		if err != nil {
+			return err
+		}
+		return s.scanKeys(l, h, fromEnd, toEnd, reverse, f)
+	})
+}
+
+// found yields the sessions of a scan that start at latestStart or earlier.
+func (s *SessionStore[K, V]) found(latestStart int64, scan func(visit[V]) error) iter.Seq2[SessionEntry[K, V], error] {
+	return func(yield func(SessionEntry[K, V], error) bool) {
+		var failure error
+		err := scan(func(at fields, v V, _ int64) bool {
+			e := SessionEntry[K, V]{Start: int64(at.suffix), End: at.time, Value: v}
+			if e.Start > latestStart {
+				return true
 			}
+			if failure = s.ks.Decode(at.key, &e.Key); failure != nil {
+				failure = s.fail("decode key", failure)
+				return false
+			}
+			return yield(e, nil)
+		})
+		if err == nil {
+			err = failure
 		}
 		if err != nil {
 			yield(SessionEntry[K, V]{}, err)
