@@ -1,6 +1,8 @@
 package dsl
 
 import (
+	"math"
+
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/windowing"
@@ -45,4 +47,16 @@ func (e *closer) due(c *processor.Context, closed, length int64) bool {
 func (e *closer) done(c *processor.Context, closed int64) {
 	e.last = closed
 	c.SetMetadata(e.key, closed)
+}
+
+// plus adds times, and stays within their range.
+func plus(a, b int64) int64 {
+	switch s := a + b; {
+	case a > 0 && b > 0 && s < 0:
+		return math.MaxInt64
+	case a < 0 && b < 0 && s >= 0:
+		return math.MinInt64
+	default:
+		return s
+	}
 }

@@ -91,12 +91,13 @@ type step[K, V, A any] struct {
 	zero func() A  // nil: the first value makes the first aggregate
 	one  func(V) A // with zero nil
 	add  func(K, V, A) A
+	try  func(*processor.Context, processor.Record[K, V], A) (A, error) // in place of add
 	null bool // add takes values that are null though V cannot show it
 }
 
 // apply returns the next aggregate, and the one before: that is what zero made
 // when there was none.
-func (s *step[K, V, A]) apply(k K, v V, old A, has bool) (was, now A, err error) {
+func (s *step[K, V, A]) apply(c *processor.Context, k K, v V, old A, has bool) (was, now A, err error) {
 	defer processor.Recover(&err)
 	if !has {
 		if s.zero == nil {
@@ -104,7 +105,16 @@ func (s *step[K, V, A]) apply(k K, v V, old A, has bool) (was, now A, err error)
 		}
 		old = s.zero()
 	}
-	return old, s.add(k, v, old), nil
+	now, err = s.fold(c, k, v, old)
+	return old, now, err
+}
+
+// fold takes one value into an aggregate.
+func (s *step[K, V, A]) fold(c *processor.Context, k K, v V, a A) (A, error) {
+	if s.try != nil {
+		return s.try(c, recordOf(c.Frame(), k, v), a)
+	}
+	return s.add(k, v, a), nil
 }
 
 func countStep[K, V any]() step[K, V, int64] {
@@ -187,7 +197,7 @@ func (n *aggregateNode[K, V, A]) Process(c *processor.Context, k K, v V) error {
 	if err != nil {
 		return c.Broken(n.name, err)
 	}
-	was, now, err := n.step.apply(k, v, old, has)
+	was, now, err := n.step.apply(c, k, v, old, has)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}

@@ -53,7 +53,7 @@ func newLoneRecords[K, V, VO, VR any](j *streamJoin[K, V, VO, VR], w *topology.W
 			if err != nil {
 				return c.Broken(j.name, err)
 			}
-			res, err := j.call(k, l, r)
+			res, err := j.call(c, k, l, r)
 			if err != nil {
 				return c.Fail(processor.StageProcess, j.name, k, nil, err)
 			}

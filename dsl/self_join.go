@@ -74,7 +74,7 @@ func (n *selfJoinNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 }
 
 func (n *selfJoinNode[K, V, VR]) forward(c *processor.Context, k K, l, r V, ts int64) error {
-	w, err := n.j.call(k, Maybe[V]{l, true}, Maybe[V]{r, true})
+	w, err := n.j.call(c, k, Maybe[V]{l, true}, Maybe[V]{r, true})
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.j.name, k, l, err)
 	}

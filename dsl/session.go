@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/null"
 	"github.com/thalweg/thalweg/processor"
@@ -24,6 +25,7 @@ type SessionWindowed[K, V any] struct {
 	w     windowing.Session
 	final bool
 	late  lateFunc[K, V]
+	idle  time.Duration
 }
 
 // SessionBy cuts each key's records into sessions.
@@ -40,6 +42,20 @@ func (t SessionWindowed[K, V]) EmitOnClose() SessionWindowed[K, V] { t.final = t
 // OnLate has f called for each record that is too late for its session.
 func (t SessionWindowed[K, V]) OnLate(f func(c *processor.Context, r processor.Record[K, V], start, end int64)) SessionWindowed[K, V] {
 	t.late = f
+	return t
+}
+
+// IdleAfter has windows close though no record comes: when the operator's time
+// has not moved for d of the wall clock, it goes on at the wall clock's pace, as
+// if records came. Without it, time stands still with its input, and the last
+// windows stay open. Records that come late after such a pause are late for the
+// windows closed in it, so d must be more than what records are ever delayed.
+//
+// It is for each partition on its own, measured from the last record that moved
+// time, or from the start of the task, and to within a quarter of d.
+func (t SessionWindowed[K, V]) IdleAfter(d time.Duration) SessionWindowed[K, V] {
+	checkIdle(t.g.s.b.t, t.g.s.p.Node(), d)
+	t.idle = d
 	return t
 }
 
@@ -76,6 +92,9 @@ func newSessionTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde
 			b.t.Fail("dsl: store %q: retention %v is shorter than the gap and the grace, %v", store, so.retention, retention)
 		}
 		retention = so.retention
+	}
+	if so.expire != 0 {
+		b.t.Fail("dsl: store %q: sessions have a Retention, not ExpireAfter", store)
 	}
 	o := so.opts
 	if final {
@@ -122,7 +141,7 @@ func sessionNodeFor[K, V, A any, KW windowing.KeyOf[K]](b *Builder, tb *sessionT
 	tb.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{tb.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		return tb.wire(w, id, p, &sessionNode[K, V, A, KW]{
 			gap: t.w.Gap.Milliseconds(), grace: t.w.Grace.Milliseconds(), step: st, merge: merge,
-			hide: in.value == nil && !st.null, observed: -1, late: t.late,
+			hide: in.value == nil && !st.null, observed: -1, late: t.late, idle: t.idle,
 		})
 	}, s.p)
 }
@@ -132,7 +151,7 @@ func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topo
 	n.isNull, n.next = null.Test(t.n.vs), p.Next(w)
 	n.quiet = t.final || n.st.Caching()
 	w.Context.KeepTime(n.name, &n.observed)
-	w.Context.OnTime(func(c *processor.Context, ts int64) error {
+	idleAfter(w, id, n.idle, &n.observed, func(c *processor.Context, ts int64) error {
 		n.observed = max(n.observed, ts)
 		if n.close == nil {
 			return nil
@@ -162,6 +181,7 @@ type sessionNode[K, V, A any, KW windowing.KeyOf[K]] struct {
 	hide       bool
 	observed   int64
 	late       lateFunc[K, V]
+	idle       time.Duration
 	close      *closer
 	st         *state.SessionStore[K, A]
 	quiet      bool
@@ -194,7 +214,7 @@ func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed
 	t := f.Timestamp
 	start, end := t, t
 	n.found = n.found[:0]
-	for e, err := range n.st.Find(k, t-n.gap, t+n.gap) {
+	for e, err := range n.st.Find(k, t-n.gap, plus(t, n.gap)) {
 		if err != nil {
 			return c.Broken(n.name, err)
 		}
@@ -205,7 +225,7 @@ func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed
 		c.Drop(processor.DropLate)
 		return n.late.tell(c, n.name, k, v, start, end)
 	}
-	now, err := n.merged(k, v)
+	now, err := n.merged(c, k, v)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}
@@ -236,7 +256,7 @@ func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed
 }
 
 // merged is the aggregate of the sessions found and the record.
-func (n *sessionNode[K, V, A, KW]) merged(k K, v V) (a A, err error) {
+func (n *sessionNode[K, V, A, KW]) merged(c *processor.Context, k K, v V) (a A, err error) {
 	defer processor.Recover(&err)
 	has := false
 	if n.step.zero != nil {
@@ -252,7 +272,7 @@ func (n *sessionNode[K, V, A, KW]) merged(k K, v V) (a A, err error) {
 	if !has {
 		return n.step.one(v), nil
 	}
-	return n.step.add(k, v, a), nil
+	return n.step.fold(c, k, v, a)
 }
 
 // forward sends a change of a session, without headers as Kafka Streams does,

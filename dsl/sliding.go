@@ -1,6 +1,9 @@
 package dsl
 
 import (
+	"math"
+	"time"
+
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
@@ -18,6 +21,7 @@ type SlidingWindowed[K, V any] struct {
 	w     windowing.Sliding
 	final bool
 	late  lateFunc[K, V]
+	idle  time.Duration
 }
 
 // SlidingBy cuts each key's records into sliding windows.
@@ -34,6 +38,20 @@ func (t SlidingWindowed[K, V]) EmitOnClose() SlidingWindowed[K, V] { t.final = t
 // OnLate has f called for each window that a record is too late for.
 func (t SlidingWindowed[K, V]) OnLate(f func(c *processor.Context, r processor.Record[K, V], start, end int64)) SlidingWindowed[K, V] {
 	t.late = f
+	return t
+}
+
+// IdleAfter has windows close though no record comes: when the operator's time
+// has not moved for d of the wall clock, it goes on at the wall clock's pace, as
+// if records came. Without it, time stands still with its input, and the last
+// windows stay open. Records that come late after such a pause are late for the
+// windows closed in it, so d must be more than what records are ever delayed.
+//
+// It is for each partition on its own, measured from the last record that moved
+// time, or from the start of the task, and to within a quarter of d.
+func (t SlidingWindowed[K, V]) IdleAfter(d time.Duration) SlidingWindowed[K, V] {
+	checkIdle(t.g.s.b.t, t.g.s.p.Node(), d)
+	t.idle = d
 	return t
 }
 
@@ -76,7 +94,7 @@ func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable
 			step: st, observed: -1, late: t.late, close: newCloser(w, wt),
 		}
 		w.Context.KeepTime(n.name, &n.observed)
-		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+		idleAfter(w, id, t.idle, &n.observed, func(c *processor.Context, ts int64) error {
 			n.observed = max(n.observed, ts)
 			if n.close == nil {
 				return nil
@@ -118,6 +136,10 @@ func (n *slidingWindowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V)
 		return nil
 	}
 	t := f.Timestamp
+	if t > math.MaxInt64-2*n.diff-1 {
+		c.Drop(processor.DropTime) // its windows would end after the end of time
+		return nil
+	}
 	n.observed = max(n.observed, t)
 	closed := n.observed - n.grace
 	if t+n.diff < closed {
@@ -270,7 +292,7 @@ func (n *slidingWindowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, 
 		c.Drop(processor.DropLate)
 		return n.late.tell(c, n.name, k, v, w.start, w.start+n.diff)
 	}
-	was, now, err := n.step.apply(k, v, w.value, w.ok)
+	was, now, err := n.step.apply(c, k, v, w.value, w.ok)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}

@@ -18,6 +18,7 @@ type storing struct {
 	opts      []state.Option
 	retention time.Duration
 	history   time.Duration // of versions; 0: no versions
+	expire    time.Duration // of rows that are not updated; 0: never
 	serde     any           // of the values
 	uses      []topology.Declared
 }
@@ -71,6 +72,15 @@ func Retention(d time.Duration) StoreOption { return storeOption(func(s *storing
 // Such a store has no cache.
 func Versioned(d time.Duration) StoreOption { return storeOption(func(s *storing) { s.history = d }) }
 
+// ExpireAfter deletes the rows of a table that were not updated for d of stream
+// time: with a tombstone in the changelog and, as any deletion, in what is made
+// of the table. A row's time is that of its last update's record, so that one
+// that comes later than d is deleted again when time moves. Time is that of the
+// task: of the latest record it has taken.
+//
+// Windows, sessions and versions have a retention instead.
+func ExpireAfter(d time.Duration) StoreOption { return storeOption(func(s *storing) { s.expire = d }) }
+
 // ValueSerde sets the serde of the stored values, which must have the type of
 // the operator's result; Build checks it.
 func ValueSerde[V any](s serde.Serde[V]) StoreOption {
@@ -89,6 +99,9 @@ func storingOf(opts []StoreOption) *storing {
 	}
 	if s.history > 0 {
 		s.opts = append(s.opts, state.Uncached())
+	}
+	if s.expire != 0 {
+		s.opts = append(s.opts, state.ExpireAfter(s.expire))
 	}
 	return s
 }

@@ -18,34 +18,34 @@ import (
 // are dropped and counted. The stores, and repartition topics if keys may have
 // changed, are called after name.
 func (s Stream[K, V]) Join[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(V, VO) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, innerJoin, name, w, func(_ K, l Maybe[V], r Maybe[VO]) VR { return f(l.Value, r.Value) }, opts)
+	return joinStreams(s, o, innerJoin, name, w, func(_ *processor.Context, _ K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(l.Value, r.Value), nil }, opts)
 }
 
 // JoinWithKey is Join for a function that also reads the key.
 func (s Stream[K, V]) JoinWithKey[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(K, V, VO) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, innerJoin, name, w, func(k K, l Maybe[V], r Maybe[VO]) VR { return f(k, l.Value, r.Value) }, opts)
+	return joinStreams(s, o, innerJoin, name, w, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l.Value, r.Value), nil }, opts)
 }
 
 // LeftJoin is Join with a result for each record of s: one that met no record
 // until its window was closed, and the grace was over, is joined with nothing.
 // So are records with a null key, at once. (KIP-633)
 func (s Stream[K, V]) LeftJoin[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(V, Maybe[VO]) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, leftJoin, name, w, func(_ K, l Maybe[V], r Maybe[VO]) VR { return f(l.Value, r) }, opts)
+	return joinStreams(s, o, leftJoin, name, w, func(_ *processor.Context, _ K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(l.Value, r), nil }, opts)
 }
 
 // LeftJoinWithKey is LeftJoin for a function that also reads the key.
 func (s Stream[K, V]) LeftJoinWithKey[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(K, V, Maybe[VO]) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, leftJoin, name, w, func(k K, l Maybe[V], r Maybe[VO]) VR { return f(k, l.Value, r) }, opts)
+	return joinStreams(s, o, leftJoin, name, w, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l.Value, r), nil }, opts)
 }
 
 // OuterJoin is LeftJoin with a result for each record of either stream.
 func (s Stream[K, V]) OuterJoin[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(Maybe[V], Maybe[VO]) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, outerJoin, name, w, func(_ K, l Maybe[V], r Maybe[VO]) VR { return f(l, r) }, opts)
+	return joinStreams(s, o, outerJoin, name, w, func(_ *processor.Context, _ K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(l, r), nil }, opts)
 }
 
 // OuterJoinWithKey is OuterJoin for a function that also reads the key.
 func (s Stream[K, V]) OuterJoinWithKey[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(K, Maybe[V], Maybe[VO]) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, outerJoin, name, w, f, opts)
+	return joinStreams(s, o, outerJoin, name, w, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l, r), nil }, opts)
 }
 
 // streamJoin is what both sides of one join of streams have in common.
@@ -53,7 +53,7 @@ type streamJoin[K, V, VO, VR any] struct {
 	name   string
 	kind   joinKind
 	w      windowing.Join
-	f      func(K, Maybe[V], Maybe[VO]) VR
+	f      func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, error)
 	isNull func(VR) bool
 	ks     serde.Serde[K]
 	left   state.WindowHandle[K, V]
@@ -63,12 +63,12 @@ type streamJoin[K, V, VO, VR any] struct {
 	vr     serde.Serde[VO]
 }
 
-func (j *streamJoin[K, V, VO, VR]) call(k K, l Maybe[V], r Maybe[VO]) (w VR, err error) {
+func (j *streamJoin[K, V, VO, VR]) call(c *processor.Context, k K, l Maybe[V], r Maybe[VO]) (w VR, err error) {
 	defer processor.Recover(&err)
-	return j.f(k, l, r), nil
+	return j.f(c, k, l, r)
 }
 
-func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKind, name string, w windowing.Join, f func(K, Maybe[V], Maybe[VO]) VR, opts []JoinOption) Stream[K, VR] {
+func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKind, name string, w windowing.Join, f func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, error), opts []JoinOption) Stream[K, VR] {
 	b, jo := s.b, joiningOf(opts)
 	if name == "" {
 		b.t.Fail("dsl: %v below %q needs a name: it names its stores", kind, b.t.Node(s.p.Node()).Name)
@@ -160,7 +160,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			outer: j.kind != innerJoin, mine: j.left.In(w.Context), other: j.right.In(w.Context),
 			isNull: j.isNull, next: out.Next(w),
 		}
-		n.join = func(k K, v V, o Maybe[VO]) (VR, error) { return j.call(k, Maybe[V]{v, true}, o) }
+		n.join = func(c *processor.Context, k K, v V, o Maybe[VO]) (VR, error) { return j.call(c, k, Maybe[V]{v, true}, o) }
 		n.lone = newLoneRecords(j, w, n.time, n.next)
 		w.Context.OnTime(func(c *processor.Context, ts int64) error {
 			n.time.now = max(n.time.now, ts)
@@ -179,7 +179,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			outer: j.kind == outerJoin, mine: j.right.In(w.Context), other: j.left.In(w.Context),
 			isNull: j.isNull, next: out.Next(w),
 		}
-		n.join = func(k K, v VO, o Maybe[V]) (VR, error) { return j.call(k, o, Maybe[VO]{v, true}) }
+		n.join = func(c *processor.Context, k K, v VO, o Maybe[V]) (VR, error) { return j.call(c, k, o, Maybe[VO]{v, true}) }
 		n.lone = newLoneRecords(j, w, n.time, n.next)
 		n.ks, n.vs = serde.ForTask(j.ks), serde.ForTask(j.vr)
 		return n
@@ -211,7 +211,7 @@ type streamJoinNode[K, V, VO, VR any] struct {
 	ks            serde.Serde[K]
 	vs            serde.Serde[V]
 	kb, vb        []byte
-	join          func(K, V, Maybe[VO]) (VR, error)
+	join          func(*processor.Context, K, V, Maybe[VO]) (VR, error)
 	isNull        func(VR) bool
 	next          processor.Node[K, VR]
 }
@@ -255,7 +255,7 @@ func (n *streamJoinNode[K, V, VO, VR]) meet(c *processor.Context, k K, v V) erro
 		}
 	}
 	met := false
-	from, to := max(0, t-n.before), max(0, t+n.after)
+	from, to := max(0, plus(t, -n.before)), max(0, plus(t, n.after))
 	for e, err := range n.other.Fetch(k, from, to) {
 		if err != nil {
 			return c.Broken(n.name, err)
@@ -285,7 +285,7 @@ func (n *streamJoinNode[K, V, VO, VR]) meet(c *processor.Context, k K, v V) erro
 }
 
 func (n *streamJoinNode[K, V, VO, VR]) forward(c *processor.Context, k K, v V, o Maybe[VO], ts int64) error {
-	w, err := n.join(k, v, o)
+	w, err := n.join(c, k, v, o)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}

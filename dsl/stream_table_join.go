@@ -58,26 +58,26 @@ func joiningOf(opts []JoinOption) *joining {
 // A stream whose keys may have changed needs RepartitionAs, or Repartition in
 // front; a key that leaves records in their partitions is said by KeepsPartition.
 func (s Stream[K, V]) JoinTable[VO, VR any](t Table[K, VO], f func(V, VO) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinTable(s, t, true, func(_ K, v V, o Maybe[VO]) VR { return f(v, o.Value) }, opts)
+	return joinTable(s, t, true, func(_ *processor.Context, _ K, v V, o Maybe[VO]) (VR, error) { return f(v, o.Value), nil }, opts)
 }
 
 // JoinTableWithKey is JoinTable for a function that also reads the key.
 func (s Stream[K, V]) JoinTableWithKey[VO, VR any](t Table[K, VO], f func(K, V, VO) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinTable(s, t, true, func(k K, v V, o Maybe[VO]) VR { return f(k, v, o.Value) }, opts)
+	return joinTable(s, t, true, func(_ *processor.Context, k K, v V, o Maybe[VO]) (VR, error) { return f(k, v, o.Value), nil }, opts)
 }
 
 // LeftJoinTable is JoinTable for all records: those without a row, or with a
 // null key, are joined with nothing.
 func (s Stream[K, V]) LeftJoinTable[VO, VR any](t Table[K, VO], f func(V, Maybe[VO]) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinTable(s, t, false, func(_ K, v V, o Maybe[VO]) VR { return f(v, o) }, opts)
+	return joinTable(s, t, false, func(_ *processor.Context, _ K, v V, o Maybe[VO]) (VR, error) { return f(v, o), nil }, opts)
 }
 
 // LeftJoinTableWithKey is LeftJoinTable for a function that also reads the key.
 func (s Stream[K, V]) LeftJoinTableWithKey[VO, VR any](t Table[K, VO], f func(K, V, Maybe[VO]) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinTable(s, t, false, f, opts)
+	return joinTable(s, t, false, func(_ *processor.Context, k K, v V, o Maybe[VO]) (VR, error) { return f(k, v, o), nil }, opts)
 }
 
-func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f func(K, V, Maybe[VO]) VR, opts []JoinOption) Stream[K, VR] {
+func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f func(*processor.Context, K, V, Maybe[VO]) (VR, error), opts []JoinOption) Stream[K, VR] {
 	b, j := s.b, joiningOf(opts)
 	s = joinable(s, "JoinTable", j.topic)
 	t.n.requireReadable()
@@ -148,7 +148,7 @@ func checkGrace[K, V any](b *Builder, name string, t Table[K, V], j *joining) {
 type joinTableNode[K, V, VO, VR any] struct {
 	name     string
 	inner    bool
-	f        func(K, V, Maybe[VO]) VR
+	f        func(*processor.Context, K, V, Maybe[VO]) (VR, error)
 	nulls    nulls[K, V]
 	isNull   func(VR) bool
 	table    getter[K, VO]
@@ -186,14 +186,14 @@ func (n *joinTableNode[K, V, VO, VR]) join(c *processor.Context, k K, v V) error
 	if !o.OK && n.inner {
 		return nil
 	}
-	w, err := n.call(k, v, o)
+	w, err := n.call(c, k, v, o)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}
 	return forwardValue(c, n.next, k, w, n.isNull)
 }
 
-func (n *joinTableNode[K, V, VO, VR]) call(k K, v V, o Maybe[VO]) (w VR, err error) {
+func (n *joinTableNode[K, V, VO, VR]) call(c *processor.Context, k K, v V, o Maybe[VO]) (w VR, err error) {
 	defer processor.Recover(&err)
-	return n.f(k, v, o), nil
+	return n.f(c, k, v, o)
 }

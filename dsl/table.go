@@ -46,6 +46,7 @@ type tableNode[K, V any] struct {
 
 	versioned bool
 	history   time.Duration // of its own versioned store
+	expire    time.Duration // of the rows of its store; 0: never
 	// grace is for how long, in milliseconds, a window of the table may change
 	// after its end; -1 for a table that is not windowed.
 	grace int64
@@ -115,6 +116,10 @@ func storeFor[K, V any](b *Builder, n *tableNode[K, V], name string, s *storing,
 	ks := b.serdeFor(n.ks, fmt.Sprintf("key of store %q", name))
 	vs := valueSerde(b, s, n.vs, fmt.Sprintf("value of store %q", name))
 	n.ks, n.vs, n.store = ks, vs, name
+	if s.expire != 0 && (s.expire < time.Millisecond || s.history > 0) {
+		b.t.Fail("dsl: store %q: ExpireAfter of %v: it must be at least 1ms, and not for versions", name, s.expire)
+	}
+	n.expire = s.expire
 	var open func(w *topology.Wiring) tableStore[K, V]
 	if s.history > 0 {
 		n.versioned = true
@@ -170,6 +175,9 @@ func newStored[K, V any](w *topology.Wiring, id int, n *tableNode[K, V], open fu
 		return s
 	}
 	s.st = open(w)
+	if timed, ok := s.st.(*timedStore[K, V]); ok && n.expire > 0 {
+		w.Own(id, &expirer[K, V]{scope: w.Scope(id), st: timed, sendOld: n.sendOld, next: s.next})
+	}
 	if s.cached = s.st.caching(); s.cached {
 		c, next := w.Context, s.next
 		s.st.onFlush(n.sendOld, func(k K, u state.Update[V]) error {

@@ -58,6 +58,9 @@ func tableFrom[K, V any](b *Builder, name, op string, in *topology.Port[K, V], k
 		open = storeFor(b, n, s.as, s, id)
 		b.reuseSource(n.store, fallback, op)
 	}
+	if s.as == "" && s.expire != 0 {
+		n.materialise()
+	}
 	n.askOld = func(force bool) bool {
 		if n.store == "" && force {
 			n.materialise()

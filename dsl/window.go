@@ -26,6 +26,7 @@ type TimeWindowed[K, V any] struct {
 	w     windowing.Windows
 	final bool
 	late  lateFunc[K, V]
+	idle  time.Duration
 }
 
 // lateFunc is told of a record that is late for the window start..end.
@@ -71,6 +72,20 @@ func (t TimeWindowed[K, V]) OnLate(f func(c *processor.Context, r processor.Reco
 	return t
 }
 
+// IdleAfter has windows close though no record comes: when the operator's time
+// has not moved for d of the wall clock, it goes on at the wall clock's pace, as
+// if records came. Without it, time stands still with its input, and the last
+// windows stay open. Records that come late after such a pause are late for the
+// windows closed in it, so d must be more than what records are ever delayed.
+//
+// It is for each partition on its own, measured from the last record that moved
+// time, or from the start of the task, and to within a quarter of d.
+func (t TimeWindowed[K, V]) IdleAfter(d time.Duration) TimeWindowed[K, V] {
+	checkIdle(t.g.s.b.t, t.g.s.p.Node(), d)
+	t.idle = d
+	return t
+}
+
 // Count counts the records of each window.
 func (t TimeWindowed[K, V]) Count[KW windowing.KeyOf[K]](store string, opts ...StoreOption) Table[KW, int64] {
 	return timeWindows[K, V, int64, KW](t, "window-count", store, countStep[K, V](), nil, opts)
@@ -106,7 +121,7 @@ func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTa
 			hide: in.value == nil && !st.null, observed: -1, late: t.late, close: newCloser(w, wt),
 		}
 		w.Context.KeepTime(n.name, &n.observed)
-		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+		idleAfter(w, id, t.idle, &n.observed, func(c *processor.Context, ts int64) error {
 			n.observed = max(n.observed, ts)
 			if n.close == nil {
 				return nil
@@ -158,6 +173,9 @@ func newWindowTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde[
 	}
 	if so.history > 0 {
 		b.t.Fail("dsl: store %q: windows cannot be versioned", store)
+	}
+	if so.expire != 0 {
+		b.t.Fail("dsl: store %q: windows have a Retention, not ExpireAfter", store)
 	}
 	o := so.opts
 	if shape.final {
@@ -306,7 +324,7 @@ func (n *windowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, start i
 	if err != nil {
 		return c.Broken(n.name, err)
 	}
-	was, now, err := n.step.apply(k, v, old, has)
+	was, now, err := n.step.apply(c, k, v, old, has)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}

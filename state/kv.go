@@ -93,8 +93,9 @@ func (s *KV[K, V]) Remove(k K) (old V, had bool, err error) {
 // keys.
 type keyed[K, V any] struct {
 	rows[V]
-	ks serde.Serde[K]
-	kb []byte
+	ks     serde.Serde[K]
+	kb     []byte
+	expiry *expiry // nil: rows do not expire
 }
 
 func newKeyed[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serde[V], timed bool) keyed[K, V] {
@@ -104,7 +105,20 @@ func newKeyed[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serde[V]
 			k.fault = k.fail("open", k.fault)
 		}
 	}
+	if spec.ExpireAfter != 0 && !env.Partition.readOnly && k.fault == nil {
+		if k.expiry, k.fault = newExpiry(&k.rows); k.fault != nil {
+			k.fault = k.fail("open", k.fault)
+		}
+	}
 	return k
+}
+
+// Close gives up the cache, unflushed, and the store with it.
+func (s *keyed[K, V]) Close() error {
+	if s.expiry != nil {
+		s.expiry.close()
+	}
+	return s.rows.Close()
 }
 
 // row encodes k into the store's scratch.
@@ -150,6 +164,11 @@ func (s *keyed[K, V]) Caching() bool { return s.cache != nil }
 
 // Restore applies a record of the changelog.
 func (s *keyed[K, V]) Restore(key, value []byte, timestamp int64, _ processor.Headers) error {
+	if s.expiry != nil && value != nil && s.fault == nil {
+		if err := s.expiry.load(key, timestamp); err != nil {
+			return err
+		}
+	}
 	return s.restore(key, value, timestamp)
 }
 

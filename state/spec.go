@@ -40,6 +40,9 @@ type Spec struct {
 	Logged      bool
 	// MaxEntries bounds a key-value store; 0 does not.
 	MaxEntries int
+	// ExpireAfter is for how long a timestamped store keeps a row that is not
+	// updated; 0 is for ever.
+	ExpireAfter time.Duration
 	// LogHeaders puts the headers of the record at hand into the changelog.
 	LogHeaders bool
 	// LogTombstoneHeaders does so for deletes only.

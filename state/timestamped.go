@@ -63,5 +63,10 @@ func (s *TimestampedKV[K, V]) Put(k K, v V, ts int64) error {
 	if err != nil {
 		return err
 	}
+	if s.expiry != nil {
+		if err := s.expiry.touch(row, ts); err != nil {
+			return err
+		}
+	}
 	return s.put(row, v, ts)
 }

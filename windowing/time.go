@@ -46,12 +46,20 @@ func (t Time) First(ts int64) (int64, bool) {
 
 // Next implements [Windows].
 func (t Time) Next(start, ts int64) (int64, bool) {
-	start += t.Advance.Milliseconds()
-	return start, start <= ts
+	adv := t.Advance.Milliseconds()
+	if start > math.MaxInt64-adv {
+		return 0, false
+	}
+	return start + adv, start+adv <= ts
 }
 
-// End implements [Windows].
-func (t Time) End(start int64) int64 { return start + t.Size.Milliseconds() }
+// End implements [Windows]. An end that would overflow is the largest time.
+func (t Time) End(start int64) int64 {
+	if size := t.Size.Milliseconds(); start <= math.MaxInt64-size {
+		return start + size
+	}
+	return math.MaxInt64
+}
 
 // Longest implements [Windows].
 func (t Time) Longest() int64 { return t.Size.Milliseconds() }

@@ -1,0 +1,63 @@
+package dsl
+
+import (
+	"time"
+
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// idler moves the time of a windowed operator while no record does: once its
+// time has stood still for a while, it goes on as the wall clock does.
+//
+// Invariant: after the last record that moved it, at wall-clock time since, the
+// operator's time is base or base + (now - since).
+type idler struct {
+	scope    *processor.Scope
+	after    int64 // ms
+	observed *int64
+	advance  func(c *processor.Context, ts int64) error
+
+	base, since int64
+	last        int64 // *observed as it was seen or set last
+}
+
+// idleAfter has the operator's time follow the wall clock when it has stood
+// still for d. A d of zero does not.
+func idleAfter(w *topology.Wiring, id int, d time.Duration, observed *int64, advance func(c *processor.Context, ts int64) error) {
+	w.Context.OnTime(advance)
+	if d > 0 {
+		w.Own(id, &idler{scope: w.Scope(id), after: max(d.Milliseconds(), 1), observed: observed, advance: advance, base: -1, last: -1})
+	}
+}
+
+// checkIdle reports a bad argument of IdleAfter.
+func checkIdle(b *topology.Builder, parent int, d time.Duration) {
+	if d < time.Millisecond {
+		b.Fail("dsl: IdleAfter(%v) below %q: it must be at least 1ms", d, b.Node(parent).Name)
+	}
+}
+
+func (x *idler) Init(c *processor.Context) error {
+	defer c.Enter(c.Enter(x.scope))
+	every := time.Duration(max(x.after/4, 1)) * time.Millisecond
+	c.Schedule(every, processor.WallClock, func(now int64) error { return x.tick(c, now) })
+	return nil
+}
+
+func (x *idler) Close() error { return nil }
+
+func (x *idler) tick(c *processor.Context, now int64) error {
+	if *x.observed != x.last {
+		x.base, x.last, x.since = *x.observed, *x.observed, now
+		return nil
+	}
+	if x.base < 0 || now-x.since < x.after {
+		return nil
+	}
+	if err := x.advance(c, plus(x.base, now-x.since)); err != nil {
+		return err
+	}
+	x.last = *x.observed
+	return nil
+}
