@@ -3,20 +3,24 @@ package docs_test
 
 import (
 	"encoding/json/v2"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// prelude declares what the guide's blocks talk about.
+// prelude declares what the pages' blocks talk about.
 const prelude = `package snippets
 
 import (
 	"context"
+	"encoding/json/v2"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -46,6 +50,7 @@ type (
 )
 
 var (
+	orders     = topology.NewTopic("orders", serde.String, serde.JSON[Order]())
 	lines      = topology.NewTopic("lines", serde.String, serde.String)
 	large      = topology.NewTopic("large", serde.String, serde.JSON[Order]())
 	small      = topology.NewTopic("small", serde.String, serde.JSON[Order]())
@@ -61,19 +66,16 @@ var (
 )
 
 func use(...any) {}
-
-func Build(t *testing.T, ctx context.Context, b *dsl.Builder, old *topology.Topology) error {
 `
 
-const epilogue = `
-	use(late, cents, words, parsed, counts, mean, visits, got, app)
-	return err
-}
-`
+// names finds the variables that a block declares at its outermost level.
+var names = regexp.MustCompile(`(?m)^(\w+(?:, \w+)*) :=`)
 
-// The guide's statements, one after the other, are one program that compiles; blocks marked "go file" stand outside it.
-func TestGuideCompiles(t *testing.T) {
-	text, err := os.ReadFile("guide.md")
+// program makes a function of a page's blocks, one after the other; blocks marked
+// "go file" stand outside it.
+func program(t *testing.T, page string) string {
+	t.Helper()
+	text, err := os.ReadFile(page + ".md")
 	require.NoError(t, err)
 	var body, file strings.Builder
 	blocks := 0
@@ -84,21 +86,33 @@ func TestGuideCompiles(t *testing.T) {
 		}
 		kind, code, _ := strings.Cut(after, "\n")
 		code, rest, found = strings.Cut(code, "```")
-		require.True(t, found, "a block does not end")
+		require.True(t, found, "%s: a block does not end", page)
 		if strings.TrimSpace(kind) == "file" {
 			file.WriteString(code + "\n")
-		} else {
-			body.WriteString(code + "\n")
+			continue
+		}
+		body.WriteString(code + "\n")
+		for _, m := range names.FindAllStringSubmatch(code, -1) {
+			fmt.Fprintf(&body, "use(%s)\n", strings.ReplaceAll(m[1], "_, ", ""))
 		}
 	}
-	require.Greater(t, blocks, 10)
+	require.NotZero(t, blocks, "%s has no code", page)
+	return fmt.Sprintf("\nfunc %s(t *testing.T, ctx context.Context, b *dsl.Builder, old, topo *topology.Topology) error {\n%sreturn nil\n}\n%s",
+		strings.ReplaceAll("page-"+page, "-", "_"), body.String(), file.String())
+}
 
+// The statements of each page are a function that compiles.
+func TestPagesCompile(t *testing.T) {
+	source := prelude
+	for _, page := range []string{"guide", "time", "exactly-once", "evolving", "testing", "tuning"} {
+		source += program(t, page)
+	}
 	here, err := os.Getwd()
 	require.NoError(t, err)
 	dir := t.TempDir()
-	source, overlay := filepath.Join(dir, "snippets.go"), filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(source, []byte(prelude+body.String()+epilogue+file.String()), 0o644))
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "snippets", "snippets.go"): source}})
+	pages, overlay := filepath.Join(dir, "pages.go"), filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(pages, []byte(source), 0o644))
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "snippets", "pages.go"): pages}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, replace, 0o644))
 	out, err := exec.Command("go", "build", "-overlay", overlay, "-o", os.DevNull, "./snippets").CombinedOutput()
