@@ -15,7 +15,7 @@ import (
 )
 
 // prelude declares what the pages' blocks talk about.
-const prelude = `package snippets
+const prelude = `package docs
 
 import (
 	"context"
@@ -112,9 +112,9 @@ func TestPagesCompile(t *testing.T) {
 	dir := t.TempDir()
 	pages, overlay := filepath.Join(dir, "pages.go"), filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(pages, []byte(source), 0o644))
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "snippets", "pages.go"): pages}})
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "pages.go"): pages}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, replace, 0o644))
-	out, err := exec.Command("go", "build", "-overlay", overlay, "-o", os.DevNull, "./snippets").CombinedOutput()
+	out, err := exec.Command("go", "vet", "-overlay", overlay, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
 }
