@@ -184,24 +184,32 @@ func (p *Partition) dirty() bool {
 // made before a range was deleted have become deletes by then.
 func (p *Partition) collect(b *Batch) error {
 	prefix := p.key[:prefixSize]
+	sorted := &p.txn.sorter
+	sorted.reset()
 	if err := p.load.Each(func(op Op, key, value []byte) bool {
-		b.write(op, nil, key, value)
+		sorted.add(op, key, value)
 		return true
 	}); err != nil {
 		return err
 	}
+	sorted.drain(func(op Op, key, value []byte) { b.write(op, nil, key, value) })
 	for _, s := range p.dropped {
 		lo := append(prefixBytes(p.prefix), s.lo...)
 		hi := append(prefixBytes(p.prefix), s.hi...)
 		b.DeleteRange(lo, hi)
 	}
 	for e := range p.over.newest {
+		op, value := OpPut, p.over.valueOf(e)
 		if e.flags&flagDeleted != 0 {
-			b.write(OpDelete, prefix, p.over.keyOf(e), nil)
+			op, value = OpDelete, nil
+		}
+		if p.over.ordered {
+			b.write(op, prefix, p.over.keyOf(e), value)
 		} else {
-			b.write(OpPut, prefix, p.over.keyOf(e), p.over.valueOf(e))
+			sorted.add(op, p.over.keyOf(e), value)
 		}
 	}
+	sorted.drain(func(op Op, key, value []byte) { b.write(op, prefix, key, value) })
 	if p.pos != p.stored {
 		p.value = p.pos.append(p.value[:0])
 		b.Put(positionKey(p.prefix), p.value)

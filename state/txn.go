@@ -10,9 +10,10 @@ import "fmt"
 // offsets ends first; then SetPosition on each partition and Commit. A process
 // that dies in between finds the older state and restores the rest.
 type Txn struct {
-	db    *DB
-	parts []*Partition
-	batch Batch
+	db     *DB
+	parts  []*Partition
+	batch  Batch
+	sorter sorter // scratch of Commit
 }
 
 // NewTxn returns a transaction with no store-partition in it.
