@@ -143,7 +143,7 @@ func (s *SessionStore[K, V]) FindRangeBackward(lo, hi K, earliestEnd, latestStar
 // FindRange. In a time-ordered store these are, as in Kafka Streams, also
 // sessions that have expired as long as their segment is there.
 func (s *SessionStore[K, V]) FindEnded(from, to int64) iter.Seq2[SessionEntry[K, V], error] {
-	if !s.seg.ordered {
+	if !s.seg.ordered || s.cache != nil {
 		return s.findKeys(nil, nil, from, to, largest, false)
 	}
 	return s.found(largest, func(f visit[V]) error { return s.scanKept(from, to, f) })
