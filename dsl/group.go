@@ -92,7 +92,7 @@ type step[K, V, A any] struct {
 	one  func(V) A // with zero nil
 	add  func(K, V, A) A
 	try  func(*processor.Context, processor.Record[K, V], A) (A, error) // in place of add
-	null bool // add takes values that are null though V cannot show it
+	null bool                                                           // add takes values that are null though V cannot show it
 }
 
 // apply returns the next aggregate, and the one before: that is what zero made

@@ -23,7 +23,9 @@ func (s Stream[K, V]) Join[VO, VR any](name string, o Stream[K, VO], w windowing
 
 // JoinWithKey is Join for a function that also reads the key.
 func (s Stream[K, V]) JoinWithKey[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(K, V, VO) VR, opts ...JoinOption) Stream[K, VR] {
-	return joinStreams(s, o, innerJoin, name, w, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l.Value, r.Value), nil }, opts)
+	return joinStreams(s, o, innerJoin, name, w, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) {
+		return f(k, l.Value, r.Value), nil
+	}, opts)
 }
 
 // LeftJoin is Join with a result for each record of s: one that met no record
@@ -160,7 +162,9 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			outer: j.kind != innerJoin, mine: j.left.In(w.Context), other: j.right.In(w.Context),
 			isNull: j.isNull, next: out.Next(w),
 		}
-		n.join = func(c *processor.Context, k K, v V, o Maybe[VO]) (VR, error) { return j.call(c, k, Maybe[V]{v, true}, o) }
+		n.join = func(c *processor.Context, k K, v V, o Maybe[VO]) (VR, error) {
+			return j.call(c, k, Maybe[V]{v, true}, o)
+		}
 		n.lone = newLoneRecords(j, w, n.time, n.next)
 		w.Context.OnTime(func(c *processor.Context, ts int64) error {
 			n.time.now = max(n.time.now, ts)
@@ -179,7 +183,9 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			outer: j.kind == outerJoin, mine: j.right.In(w.Context), other: j.left.In(w.Context),
 			isNull: j.isNull, next: out.Next(w),
 		}
-		n.join = func(c *processor.Context, k K, v VO, o Maybe[V]) (VR, error) { return j.call(c, k, o, Maybe[VO]{v, true}) }
+		n.join = func(c *processor.Context, k K, v VO, o Maybe[V]) (VR, error) {
+			return j.call(c, k, o, Maybe[VO]{v, true})
+		}
 		n.lone = newLoneRecords(j, w, n.time, n.next)
 		n.ks, n.vs = serde.ForTask(j.ks), serde.ForTask(j.vr)
 		return n

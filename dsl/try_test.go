@@ -31,8 +31,10 @@ func TestTryAggregations(t *testing.T) {
 		return tb.ToStream().SelectKey(windowing.Key)
 	}
 	for name, make := range map[string]func(g dsl.Grouped[string, string]) dsl.Stream[string, string]{
-		"reduce":    func(g dsl.Grouped[string, string]) dsl.Stream[string, string] { return plain(g.TryReduce("s", join)) },
-		"aggregate": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] { return plain(g.TryAggregate("s", empty, join)) },
+		"reduce": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] { return plain(g.TryReduce("s", join)) },
+		"aggregate": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
+			return plain(g.TryAggregate("s", empty, join))
+		},
 		"window reduce": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
 			return windows(g.WindowedBy(windowing.Tumbling(time.Minute)).TryReduce("s", join))
 		},
@@ -86,7 +88,9 @@ func TestTryJoins(t *testing.T) {
 			return s.l.TryJoin("j", s.r, within, func(_ *processor.Context, _, l, r string) (string, error) { return pick(l, r) })
 		}, "ar"},
 		"left join": {func(s streams) dsl.Stream[string, string] {
-			return s.l.TryLeftJoin("j", s.r, within, func(_ *processor.Context, _, l string, r dsl.Maybe[string]) (string, error) { return pick(l, r.Or("-")) })
+			return s.l.TryLeftJoin("j", s.r, within, func(_ *processor.Context, _, l string, r dsl.Maybe[string]) (string, error) {
+				return pick(l, r.Or("-"))
+			})
 		}, "ar"},
 		"outer join": {func(s streams) dsl.Stream[string, string] {
 			return s.l.TryOuterJoin("j", s.r, within, func(_ *processor.Context, _ string, l, r dsl.Maybe[string]) (string, error) {

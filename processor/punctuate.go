@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -93,11 +94,11 @@ func (c *Context) Punctuate(by Clock) (fired bool, err error) {
 		if p.cancelled {
 			continue
 		}
-		p.due += p.every
-		if p.due <= now {
-			p.due += ((now-p.due)/p.every + 1) * p.every
+		// The next point of the grid, unless there is none before the end of time.
+		if step := ((now-p.due)/p.every + 1) * p.every; step > 0 && p.due <= math.MaxInt64-step {
+			p.due += step
+			q.push(p)
 		}
-		q.push(p)
 	}
 	return fired, nil
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"slices"
 
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
@@ -139,12 +141,56 @@ func (s *segmented[K, V]) eachSegment(from, to int64, reverse bool, f func(segme
 	if lo > hi {
 		return nil
 	}
+	if last-first > manySegments {
+		return s.eachUsed(first, last, reverse, func(segment int64) (bool, error) { return f(segment, lo, hi) })
+	}
 	for n := last - first; n >= 0; n-- {
 		segment := last - n
 		if reverse {
 			segment = first + n
 		}
 		if more, err := f(segment, lo, hi); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manySegments is from how many segments on those that have rows are looked for,
+// because one timestamp can be as far ahead as there is time.
+const manySegments = 64
+
+// eachUsed calls f for the segments from first to last that have rows.
+func (s *segmented[K, V]) eachUsed(first, last int64, reverse bool, f func(segment int64) (bool, error)) error {
+	used := map[int64]bool{}
+	if s.cache != nil {
+		for row := range s.cache.rows {
+			if n := int64(binary.BigEndian.Uint64([]byte(row[:8]))); n >= first && n <= last {
+				used[n] = true
+			}
+		}
+	}
+	end := segmentRow(nil, last+1)
+	for n := first; n <= last; n++ {
+		it := s.p.Scan(segmentRow(nil, n), end, false)
+		found := it.Next()
+		if found {
+			n = int64(binary.BigEndian.Uint64(it.Key()))
+			used[n] = true
+		}
+		if err := it.Close(); err != nil {
+			return err
+		}
+		if !found {
+			break
+		}
+	}
+	segments := slices.Sorted(maps.Keys(used))
+	if reverse {
+		slices.Reverse(segments)
+	}
+	for _, n := range segments {
+		if more, err := f(n); !more || err != nil {
 			return err
 		}
 	}
