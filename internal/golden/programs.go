@@ -134,6 +134,9 @@ func programs() map[string]func(*plan) {
 func Build(id string, config map[string]any) (*topology.Topology, error) {
 	write := programs()[id]
 	if write == nil {
+		write = morePrograms()[id]
+	}
+	if write == nil {
 		return nil, nil
 	}
 	p := &plan{b: dsl.NewBuilder().Use(textSerde).Use(longSerde)}
