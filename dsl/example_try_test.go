@@ -145,3 +145,117 @@ func ExampleStream_TryJoin() {
 	// skipped: empty click of ann
 	// ann buy after lamps
 }
+
+// As in Reduce, the first value of a window is taken as it is.
+func ExampleSlidingWindowed_TryReduce() {
+	b := dsl.NewBuilder()
+	b.Stream(readings).GroupByKey().
+		SlidingBy(windowing.SlidingOf(0)).
+		TryReduce("sums", tryAdd).
+		ToStream().TryForEach(showWindow)
+	tried(b)
+	// Output:
+	// JFK 100 to 100 is 4
+	// JFK 101 to 101 is -1
+	// JFK 102 to 102 is 5
+}
+
+func ExampleSlidingWindowed_TryAggregate() {
+	b := dsl.NewBuilder()
+	b.Stream(readings).GroupByKey().
+		SlidingBy(windowing.SlidingOf(0)).
+		TryAggregate("sums", none, tryAdd).
+		ToStream().TryForEach(showWindow)
+	tried(b)
+	// Output:
+	// JFK 100 to 100 is 4
+	// skipped: below zero
+	// JFK 102 to 102 is 5
+}
+
+func ExampleStream_TryLeftJoin() {
+	b := dsl.NewBuilder()
+	b.Stream(views).
+		TryLeftJoin("view-clicks", b.Stream(clicks), windowing.Within(time.Minute),
+			func(_ *processor.Context, user, view string, click dsl.Maybe[string]) (string, error) {
+				if !click.OK {
+					return "", fmt.Errorf("%s only looked", user)
+				}
+				return view + ", " + click.Value, nil
+			}).
+		TryForEach(show)
+
+	d := drive(b, testdriver.OnFailure(skipErrors))
+	d.Input(views).SendAt(at(0), "ann", "lamps")
+	d.Input(clicks).SendAt(at(100), "bob", "buy")
+	// Output: skipped: ann only looked
+}
+
+func ExampleStream_TryOuterJoin() {
+	b := dsl.NewBuilder()
+	b.Stream(views).
+		TryOuterJoin("views-and-clicks", b.Stream(clicks), windowing.Within(time.Minute),
+			func(_ *processor.Context, user string, view, click dsl.Maybe[string]) (string, error) {
+				if !view.OK {
+					return "", fmt.Errorf("%s clicked unseen", user)
+				}
+				return view.Value + ", " + click.Or("nothing"), nil
+			}).
+		TryForEach(show)
+
+	d := drive(b, testdriver.OnFailure(skipErrors))
+	d.Input(clicks).SendAt(at(0), "bob", "buy")
+	d.Input(views).SendAt(at(100), "ann", "lamps")
+	// Output: skipped: bob clicked unseen
+}
+
+func ExampleTimeWindowed_IdleAfter() {
+	b := dsl.NewBuilder()
+	b.Stream(readings).GroupByKey().
+		WindowedBy(windowing.Tumbling(time.Minute)).
+		EmitOnClose().
+		IdleAfter(10 * time.Second).
+		Count("per-minute").
+		ToStream().TryForEach(showWindow)
+
+	d := drive(b)
+	measure(d, 10)
+	for range 20 { // no record comes
+		d.Advance(10 * time.Second)
+	}
+	// Output: JFK 0 to 60 is 1
+}
+
+func ExampleSlidingWindowed_IdleAfter() {
+	b := dsl.NewBuilder()
+	b.Stream(readings).GroupByKey().
+		SlidingBy(windowing.SlidingOf(time.Minute)).
+		EmitOnClose().
+		IdleAfter(10 * time.Second).
+		Count("within-a-minute").
+		ToStream().TryForEach(showWindow)
+
+	d := drive(b)
+	measure(d, 100)
+	for range 20 {
+		d.Advance(10 * time.Second)
+	}
+	// Output: JFK 40 to 100 is 1
+}
+
+func ExampleSessionWindowed_IdleAfter() {
+	b := dsl.NewBuilder()
+	b.Stream(readings).GroupByKey().
+		SessionBy(windowing.Sessions(time.Minute)).
+		EmitOnClose().
+		IdleAfter(10 * time.Second).
+		Count("bursts").
+		ToStream().TryForEach(showWindow)
+
+	d := drive(b)
+	measure(d, 100)
+	for range 20 {
+		d.Advance(10 * time.Second)
+	}
+	// Output: JFK 100 to 100 is 1
+}
