@@ -102,7 +102,7 @@ func (b *bench) pair(ctx context.Context, name, guarantee, ours, theirs string) 
 	}
 	t, err := b.measure(ctx, name, guarantee, theirs)
 	if err != nil {
-		return fmt.Errorf("Kafka Streams: %w", err)
+		return fmt.Errorf("measuring Kafka Streams: %w", err)
 	}
 	fmt.Println(line(name, guarantee, o, t))
 	return b.same(ctx, name, o.suffix, t.suffix)

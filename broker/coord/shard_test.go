@@ -105,11 +105,11 @@ func TestShardBatchesWhileAppending(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.Empty(t, answers, "nothing is answered before it is committed, reads included")
-		j.tokens <- struct{}{}
-		synctest.Wait()
-		j.tokens <- struct{}{}
-		synctest.Wait()
-		require.Len(t, answers, 101)
+		// All may have come before the shard looked: then one append holds them.
+		for len(answers) < 101 {
+			j.tokens <- struct{}{}
+			synctest.Wait()
+		}
 		require.LessOrEqual(t, j.Appends(), 2, "what comes during an append shares the next one")
 	})
 }

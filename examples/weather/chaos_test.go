@@ -65,6 +65,19 @@ func chaos(t *testing.T, seed uint64) {
 	return brokers
 }
 
+// startBroker runs a broker as a process of its own.
+func startBroker(t *testing.T, address, dir string) *process {
+	t.Helper()
+	return startSelf(t, []string{"WEATHER_BROKER=" + address}, dir)
+}
+
+// kill ends a process as a power switch would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Kill())
+	_ = p.cmd.Wait() // reports the signal
+}
+
 // freeAddress is an address that a broker can come back to.
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -48,13 +48,7 @@ func start(t *testing.T, brokers []string, args ...string) *process {
 	return startSelf(t, []string{"WEATHER_COMMAND=1", "THALWEG_BROKERS=" + strings.Join(brokers, ",")}, args...)
 }
 
-// startBroker runs a broker as a process of its own.
-func startBroker(t *testing.T, address, dir string) *process {
-	t.Helper()
-	return startSelf(t, []string{"WEATHER_BROKER=" + address}, dir)
-}
-
-// serve is the process of startBroker.
+// serve is a broker as a process of its own, which is how WEATHER_BROKER starts this binary.
 func serve(address, dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -92,13 +86,6 @@ func (p *process) wait(t *testing.T) string {
 	t.Helper()
 	require.NoError(t, p.cmd.Wait(), p.out.String())
 	return p.out.String()
-}
-
-// kill ends a process as a power switch would.
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	require.NoError(t, p.cmd.Process.Kill())
-	_ = p.cmd.Wait() // reports the signal
 }
 
 func (p *process) stop(t *testing.T) {

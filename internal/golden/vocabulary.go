@@ -128,10 +128,6 @@ func suffix(s string) func(text) text {
 	return func(v text) text { return new(show(v) + s) }
 }
 
-func negate(f func(k, v text) bool) func(k, v text) bool {
-	return func(k, v text) bool { return !f(k, v) }
-}
-
 // counts is a topic of text to a count, which is null only in tombstones.
 func counts(name string) topology.Topic[text, int64] {
 	return topology.NewTopic(name, textSerde, serde.Int64)
