@@ -15,10 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/thalweg/thalweg/internal/seeds"
-
 	"github.com/thalweg/thalweg/examples/weather/board"
 	"github.com/thalweg/thalweg/examples/weather/expected"
+	"github.com/thalweg/thalweg/internal/seeds"
 )
 
 // faults is how many processes are killed while a year is replayed.
@@ -27,13 +26,8 @@ const faults = 10
 // chaos replays the year into a broker on disk while two workers process it, kills the broker or a worker with SIGKILL at
 // ten moments that follow from the seed, and starts them again: with what they left on disk, or, one worker in three,
 // without. It returns the brokers when every row is processed.
-func chaos(t *testing.T, workerFlags ...string) (brokers []string) {
-	for seed := range seeds.Upto(1) {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { chaos(t, seed) })
-	}
-}
-
-func chaos(t *testing.T, seed uint64) {
+func chaos(t *testing.T, seed uint64, workerFlags ...string) (brokers []string) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	dir := t.TempDir()
@@ -89,25 +83,33 @@ func freeAddress(t *testing.T) string {
 
 // Nothing is lost and nothing counted twice: the hash is that of the undisturbed year.
 func TestChaosExactlyOnce(t *testing.T) {
-	brokers := chaos(t)
-	require.Equal(t, summary(t), start(t, brokers, "watch", "--once").wait(t))
+	for seed := range seeds.Upto(1) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			brokers := chaos(t, seed)
+			require.Equal(t, summary(t), start(t, brokers, "watch", "--once").wait(t))
+		})
+	}
 }
 
 // At least once, rows that were in flight in a crash are counted again: no day may have fewer readings than there were,
 // and any may have more. So this test cannot ask for the hash.
 func TestChaosAtLeastOnce(t *testing.T) {
-	brokers := chaos(t, "--at-least-once")
-	start(t, brokers, "watch", "--once").wait(t)
-
 	want, err := expected.Year()
 	require.NoError(t, err)
-	follower, err := board.Follow(context.Background(), brokers)
-	require.NoError(t, err)
-	defer follower.Close()
-	b := board.New()
-	require.NoError(t, follower.CatchUp(context.Background(), b))
-	_, rejected := b.Reasons()
-	require.Equal(t, want.Windows, b.Windows())
-	require.GreaterOrEqual(t, int(b.Readings())+rejected, want.Rows)
-	t.Logf("%d rows became %d", want.Rows, int(b.Readings())+rejected)
+	for seed := range seeds.Upto(1) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			brokers := chaos(t, seed, "--at-least-once")
+			start(t, brokers, "watch", "--once").wait(t)
+
+			follower, err := board.Follow(context.Background(), brokers)
+			require.NoError(t, err)
+			defer follower.Close()
+			b := board.New()
+			require.NoError(t, follower.CatchUp(context.Background(), b))
+			_, rejected := b.Reasons()
+			require.Equal(t, want.Windows, b.Windows())
+			require.GreaterOrEqual(t, int(b.Readings())+rejected, want.Rows)
+			t.Logf("%d rows became %d", want.Rows, int(b.Readings())+rejected)
+		})
+	}
 }
