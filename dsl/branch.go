@@ -9,7 +9,7 @@ import (
 
 // Merge passes on the records of s and of the others. Nothing is said about
 // their order beyond that of each stream.
-func (s Stream[K, V]) Merge(other Stream[K, V], opts ...Option) Stream[K, V] {
+func (s Stream[K, V]) Merge[_ lazy](other Stream[K, V], opts ...Option) Stream[K, V] {
 	o := operatorOf(opts)
 	name := s.b.name(o.name, "merge", s.p.Node())
 	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "merge"}, func(w *topology.Wiring, _ int, out *topology.Port[K, V]) processor.Node[K, V] {
@@ -75,7 +75,7 @@ func (c *Cases[K, V]) branch(name string) *topology.Port[K, V] {
 
 // Case returns the stream of the records that no earlier case took and for
 // which take is true. The name is added to that of the split.
-func (c *Cases[K, V]) Case(name string, take func(K, V) bool) Stream[K, V] {
+func (c *Cases[K, V]) Case[_ lazy](name string, take func(K, V) bool) Stream[K, V] {
 	p := c.branch(name)
 	c.cases = append(c.cases, branchCase[K, V]{take, p})
 	r := c.s
@@ -85,7 +85,7 @@ func (c *Cases[K, V]) Case(name string, take func(K, V) bool) Stream[K, V] {
 
 // Default returns the stream of the records that no case took. Records that no
 // case can be shown, because of a null, are there too.
-func (c *Cases[K, V]) Default(name string) Stream[K, V] {
+func (c *Cases[K, V]) Default[_ lazy](name string) Stream[K, V] {
 	if c.all == nil {
 		c.all = c.branch(name)
 	} else {

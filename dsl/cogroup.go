@@ -63,7 +63,7 @@ func (c Cogrouped[K, A]) And[V any](g Grouped[K, V], add func(k K, v V, a A) A) 
 
 // through sends all parts through their repartition topics, and requires them
 // to be co-partitioned.
-func (c Cogrouped[K, A]) through(store string) (ks serde.Serde[K], srcs []int) {
+func (c Cogrouped[K, A]) through[_ lazy](store string) (ks serde.Serde[K], srcs []int) {
 	for _, p := range c.parts {
 		k, s := p.through(store)
 		if ks == nil {
@@ -84,7 +84,7 @@ func mergeChanges[K, A any](b *Builder, name string, parts []*topology.Port[K, C
 
 // Aggregate folds the values of all streams into one aggregate for each key,
 // which zero begins.
-func (c Cogrouped[K, A]) Aggregate(store string, zero func() A, opts ...StoreOption) Table[K, A] {
+func (c Cogrouped[K, A]) Aggregate[_ lazy](store string, zero func() A, opts ...StoreOption) Table[K, A] {
 	b, so := c.b, storingOf(opts)
 	store = requireStore(b, "Cogroup", store, -1)
 	ks, srcs := c.through(store)

@@ -10,16 +10,16 @@ import (
 )
 
 // Filter keeps the records for which keep is true.
-func (s Stream[K, V]) Filter(keep func(K, V) bool, opts ...Option) Stream[K, V] {
+func (s Stream[K, V]) Filter[_ lazy](keep func(K, V) bool, opts ...Option) Stream[K, V] {
 	return s.filter("filter", keep, false, opts)
 }
 
 // FilterNot drops the records for which drop is true.
-func (s Stream[K, V]) FilterNot(drop func(K, V) bool, opts ...Option) Stream[K, V] {
+func (s Stream[K, V]) FilterNot[_ lazy](drop func(K, V) bool, opts ...Option) Stream[K, V] {
 	return s.filter("filter-not", drop, true, opts)
 }
 
-func (s Stream[K, V]) filter(op string, f func(K, V) bool, not bool, opts []Option) Stream[K, V] {
+func (s Stream[K, V]) filter[_ lazy](op string, f func(K, V) bool, not bool, opts []Option) Stream[K, V] {
 	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then(op, opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
 		return &filterNode[K, V]{name: name, f: f, not: not, nulls: n, next: next}
@@ -55,7 +55,7 @@ func (n *filterNode[K, V]) call(k K, v V) (ok bool, err error) {
 
 // TryFilter is Filter for a function that may fail and that sees the whole
 // record.
-func (s Stream[K, V]) TryFilter(keep func(*processor.Context, processor.Record[K, V]) (bool, error), opts ...Option) Stream[K, V] {
+func (s Stream[K, V]) TryFilter[_ lazy](keep func(*processor.Context, processor.Record[K, V]) (bool, error), opts ...Option) Stream[K, V] {
 	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then("filter", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
 		return &tryFilterNode[K, V]{name: name, f: keep, nulls: n, next: next}
@@ -89,7 +89,7 @@ func (n *tryFilterNode[K, V]) call(c *processor.Context, k K, v V) (ok bool, err
 }
 
 // Peek calls f for each record, which then goes on unchanged.
-func (s Stream[K, V]) Peek(f func(K, V), opts ...Option) Stream[K, V] {
+func (s Stream[K, V]) Peek[_ lazy](f func(K, V), opts ...Option) Stream[K, V] {
 	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then("peek", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
 		return &filterNode[K, V]{name: name, f: func(k K, v V) bool { f(k, v); return true }, nulls: n, next: next}
@@ -97,7 +97,7 @@ func (s Stream[K, V]) Peek(f func(K, V), opts ...Option) Stream[K, V] {
 }
 
 // ForEach calls f for each record and ends the stream there.
-func (s Stream[K, V]) ForEach(f func(K, V), opts ...Option) {
+func (s Stream[K, V]) ForEach[_ lazy](f func(K, V), opts ...Option) {
 	n := nullsOf(s.ks, s.vs)
 	s.then("for-each", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
 		return &filterNode[K, V]{name: name, f: func(k K, v V) bool { f(k, v); return false }, nulls: n, next: processor.Fan[K, V](nil)}
@@ -106,7 +106,7 @@ func (s Stream[K, V]) ForEach(f func(K, V), opts ...Option) {
 
 // TryForEach is ForEach for a function that may fail and that sees the whole
 // record, nulls included.
-func (s Stream[K, V]) TryForEach(f func(*processor.Context, processor.Record[K, V]) error, opts ...Option) {
+func (s Stream[K, V]) TryForEach[_ lazy](f func(*processor.Context, processor.Record[K, V]) error, opts ...Option) {
 	s.then("for-each", opts, func(_ *topology.Wiring, name string, _ processor.Node[K, V]) processor.Node[K, V] {
 		return &tryForEachNode[K, V]{name: name, f: f}
 	})
@@ -131,7 +131,7 @@ func (n *tryForEachNode[K, V]) call(c *processor.Context, k K, v V) (err error) 
 
 // Print writes each record as a line "[label]: key, value" to w and ends the
 // stream there. Tasks take turns; an error of w goes to the failure handler.
-func (s Stream[K, V]) Print(w io.Writer, label string, opts ...Option) {
+func (s Stream[K, V]) Print[_ lazy](w io.Writer, label string, opts ...Option) {
 	var mu sync.Mutex
 	s.TryForEach(func(_ *processor.Context, r processor.Record[K, V]) error {
 		mu.Lock()

@@ -67,7 +67,7 @@ func (s Stream[K, V]) GroupBy[KR any](key func(K, V) KR, opts ...GroupOption) Gr
 
 // copartitioned returns the group's stream, beyond a repartition topic if its
 // keys have changed.
-func (g Grouped[K, V]) copartitioned(store string) Stream[K, V] {
+func (g Grouped[K, V]) copartitioned[_ lazy](store string) Stream[K, V] {
 	if !g.s.rekeyed {
 		return g.s
 	}
@@ -129,12 +129,12 @@ func reduceStep[K, V any](f func(V, V) V) step[K, V, V] {
 
 // Count counts the records of each key. Records with a null key or value are
 // dropped and counted as such.
-func (g Grouped[K, V]) Count(store string, opts ...StoreOption) Table[K, int64] {
+func (g Grouped[K, V]) Count[_ lazy](store string, opts ...StoreOption) Table[K, int64] {
 	return aggregate(g, "count", store, countStep[K, V](), nil, opts)
 }
 
 // Reduce combines the values of each key. The first one is taken as it is.
-func (g Grouped[K, V]) Reduce(store string, f func(a, v V) V, opts ...StoreOption) Table[K, V] {
+func (g Grouped[K, V]) Reduce[_ lazy](store string, f func(a, v V) V, opts ...StoreOption) Table[K, V] {
 	return aggregate(g, "reduce", store, reduceStep[K](f), g.s.vs, opts)
 }
 

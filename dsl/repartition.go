@@ -42,7 +42,7 @@ func PartitionBy[K, V any](f func(k K, v V, n int32) int32) RepartitionOption {
 // Repartition sends the stream through an internal topic, called name and
 // "-repartition", so that records with one key are in one partition. Records
 // with a null key are left out, unless a left or outer join is below.
-func (s Stream[K, V]) Repartition(name string, opts ...RepartitionOption) Stream[K, V] {
+func (s Stream[K, V]) Repartition[_ lazy](name string, opts ...RepartitionOption) Stream[K, V] {
 	r := &repartition{explicit: true}
 	for _, o := range opts {
 		o.repartition(r)
@@ -56,7 +56,7 @@ func (s Stream[K, V]) Repartition(name string, opts ...RepartitionOption) Stream
 
 func repartitionTopic(name string) string { return name + "-repartition" }
 
-func (s Stream[K, V]) repartition(name string, r *repartition) Stream[K, V] {
+func (s Stream[K, V]) repartition[_ lazy](name string, r *repartition) Stream[K, V] {
 	topic := repartitionTopic(name)
 	ks := s.b.serdeFor(s.ks, fmt.Sprintf("key of topic %q", topic))
 	vs := s.b.serdeFor(s.vs, fmt.Sprintf("value of topic %q", topic))

@@ -44,7 +44,7 @@ func (s Suppression) FailWhenFull() Suppression { s.strict = true; return s }
 //
 // The buffer is a store in memory with a changelog. It is called after the
 // operator's name, or the table's store, and "-store".
-func (t Table[K, V]) Suppress(s Suppression, opts ...StoreOption) Table[K, V] {
+func (t Table[K, V]) Suppress[_ lazy](s Suppression, opts ...StoreOption) Table[K, V] {
 	return suppress(t, s, nil, opts)
 }
 

@@ -78,7 +78,7 @@ func (t Table[K, V]) name() string { return t.b.t.Node(t.n.p.Node()).Name }
 
 // ToStream returns the table's changes as a stream of new values; a deletion is
 // a null value.
-func (t Table[K, V]) ToStream(opts ...Option) Stream[K, V] {
+func (t Table[K, V]) ToStream[_ lazy](opts ...Option) Stream[K, V] {
 	o := operatorOf(opts)
 	name := t.b.name(o.name, "to-stream", t.n.p.Node())
 	p := topology.Attach(t.b.t, topology.Spec{Name: name, Op: "to-stream"}, func(w *topology.Wiring, _ int, out *topology.Port[K, V]) processor.Node[K, Change[V]] {

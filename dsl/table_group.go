@@ -123,7 +123,7 @@ func (n *selectNode[K, V, KR, VR]) same(a, b KR) (same bool, err error) {
 }
 
 // regroup sends the changes through the repartition topic.
-func (g GroupedTable[K, V]) regroup(store string) *regrouped[K, V] {
+func (g GroupedTable[K, V]) regroup[_ lazy](store string) *regrouped[K, V] {
 	if g.topic != "" && g.shared.p != nil {
 		return g.shared
 	}
@@ -149,7 +149,7 @@ func (g GroupedTable[K, V]) regroup(store string) *regrouped[K, V] {
 
 // Count counts the rows of each group. A group that becomes empty stays, with
 // the count 0.
-func (g GroupedTable[K, V]) Count(store string, opts ...StoreOption) Table[K, int64] {
+func (g GroupedTable[K, V]) Count[_ lazy](store string, opts ...StoreOption) Table[K, int64] {
 	return aggregateTable(g, "table-count", store, tableStep[K, V, int64]{
 		zero: func() int64 { return 0 },
 		add:  func(_ K, _ V, n int64) int64 { return n + 1 },
@@ -159,7 +159,7 @@ func (g GroupedTable[K, V]) Count(store string, opts ...StoreOption) Table[K, in
 
 // Reduce combines the values of each group: add takes a value in, sub takes
 // one out. The first value of a group is taken as it is.
-func (g GroupedTable[K, V]) Reduce(store string, add, sub func(a, v V) V, opts ...StoreOption) Table[K, V] {
+func (g GroupedTable[K, V]) Reduce[_ lazy](store string, add, sub func(a, v V) V, opts ...StoreOption) Table[K, V] {
 	return aggregateTable(g, "table-reduce", store, tableStep[K, V, V]{
 		one: func(v V) V { return v },
 		add: func(_ K, v V, a V) V { return add(a, v) },

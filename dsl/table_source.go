@@ -86,7 +86,7 @@ func (b *Builder) reuseSource(store, topic, op string) {
 // null value deletes. After a change of keys the stream goes through a
 // repartition topic called after the store, so that one needs a name then; so
 // does one that another operator reads.
-func (s Stream[K, V]) ToTable(store string, opts ...StoreOption) Table[K, V] {
+func (s Stream[K, V]) ToTable[_ lazy](store string, opts ...StoreOption) Table[K, V] {
 	st := storingOf(opts)
 	st.as = store
 	if s.rekeyed {

@@ -10,16 +10,16 @@ import (
 // Filter keeps the rows for which keep is true; others are deleted from the
 // result. When the table knows old values, rows that were not and are not in
 // the result cause no deletion. The result has a store only if Stored says so.
-func (t Table[K, V]) Filter(keep func(K, V) bool, opts ...StoreOption) Table[K, V] {
+func (t Table[K, V]) Filter[_ lazy](keep func(K, V) bool, opts ...StoreOption) Table[K, V] {
 	return t.filter("table-filter", keep, false, opts)
 }
 
 // FilterNot drops the rows for which drop is true.
-func (t Table[K, V]) FilterNot(drop func(K, V) bool, opts ...StoreOption) Table[K, V] {
+func (t Table[K, V]) FilterNot[_ lazy](drop func(K, V) bool, opts ...StoreOption) Table[K, V] {
 	return t.filter("table-filter-not", drop, true, opts)
 }
 
-func (t Table[K, V]) filter(op string, f func(K, V) bool, not bool, opts []StoreOption) Table[K, V] {
+func (t Table[K, V]) filter[_ lazy](op string, f func(K, V) bool, not bool, opts []StoreOption) Table[K, V] {
 	asked := t.n.askOld(false) // where they come anyhow
 	r := deriveTable(t, op, t.n.vs, storingOf(opts), func(k K, v V) (V, bool, error) {
 		ok, err := callFilter(f, k, v)

@@ -15,7 +15,7 @@ func tryReduceStep[K, V any](f func(*processor.Context, processor.Record[K, V], 
 
 // TryReduce is Reduce for a function that may fail and sees the whole record: f
 // combines the record's value with a, which came of those before.
-func (g Grouped[K, V]) TryReduce(store string, f func(c *processor.Context, r processor.Record[K, V], a V) (V, error), opts ...StoreOption) Table[K, V] {
+func (g Grouped[K, V]) TryReduce[_ lazy](store string, f func(c *processor.Context, r processor.Record[K, V], a V) (V, error), opts ...StoreOption) Table[K, V] {
 	return aggregate(g, "reduce", store, tryReduceStep(f), g.s.vs, opts)
 }
 
