@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -59,26 +58,11 @@ func chaos(t *testing.T, seed uint64, workerFlags ...string) (brokers []string) 
 	return brokers
 }
 
-// startBroker runs a broker as a process of its own.
-func startBroker(t *testing.T, address, dir string) *process {
-	t.Helper()
-	return startSelf(t, []string{"WEATHER_BROKER=" + address}, dir)
-}
-
 // kill ends a process as a power switch would.
 func (p *process) kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Kill())
 	_ = p.cmd.Wait() // reports the signal
-}
-
-// freeAddress is an address that a broker can come back to.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Nothing is lost and nothing counted twice: the hash is that of the undisturbed year.

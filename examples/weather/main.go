@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -34,21 +35,54 @@ type cluster struct {
 	Partitions int32    `default:"4" help:"Partitions of the topics, where they do not exist yet."`
 }
 
-// connect makes a client and sees to it that the topics exist, so that the processes may be started in any order.
+// patience is how long the commands wait for a broker that does not answer: it may be starting, or starting again.
+const patience = 30 * time.Second
+
+// connect makes a client and sees to it that the topics exist, so that the processes, the broker's among them, may be
+// started in any order.
 func (c *cluster) connect(ctx context.Context) (*kgo.Client, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...), kgo.ClientID("weather"))
 	if err != nil {
 		return nil, err
 	}
-	if err := cl.Ping(ctx); err != nil {
+	if err := c.wait(ctx, cl); err != nil {
 		cl.Close()
-		return nil, fmt.Errorf("no broker answers at %s: %w", strings.Join(c.Brokers, ", "), err)
+		return nil, err
 	}
 	if err := createTopics(ctx, cl, c.Partitions); err != nil {
 		cl.Close()
 		return nil, err
 	}
 	return cl, nil
+}
+
+// wait returns when a broker answers, and says so when it does not do that at once.
+func (c *cluster) wait(ctx context.Context, cl *kgo.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("waited %v", patience))
+	defer cancel()
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	var last error
+	for {
+		err := cl.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		if last == nil {
+			fmt.Fprintf(os.Stderr, "weather: no broker answers at %s yet (start one with: thalweg broker)\n", strings.Join(c.Brokers, ", "))
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("no broker answers at %s: %w: %w", strings.Join(c.Brokers, ", "), context.Cause(ctx), last)
+		case <-again.C:
+		}
+	}
 }
 
 func main() {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +41,22 @@ func TestMain(m *testing.M) {
 // process is a running weather command. Its output is shown when the test fails.
 type process struct {
 	cmd *exec.Cmd
-	out bytes.Buffer
+	mu  sync.Mutex
+	out bytes.Buffer // guarded by mu
+}
+
+// Write takes the output of the process.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+// output is what the process has said so far.
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
 }
 
 // start runs a weather command as a process of its own, against brokers.
@@ -60,6 +77,12 @@ func serve(address, dir string) error {
 	return cluster.Close()
 }
 
+// startBroker runs a broker as a process of its own.
+func startBroker(t *testing.T, address, dir string) *process {
+	t.Helper()
+	return startSelf(t, []string{"WEATHER_BROKER=" + address}, dir)
+}
+
 // startSelf runs this binary again, as what the environment says.
 func startSelf(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
@@ -67,7 +90,7 @@ func startSelf(t *testing.T, env []string, args ...string) *process {
 	require.NoError(t, err)
 	p := &process{cmd: exec.Command(self, args...)}
 	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.Stdout, p.cmd.Stderr = p, p
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() {
 		if p.cmd.ProcessState == nil {
@@ -75,7 +98,7 @@ func startSelf(t *testing.T, env []string, args ...string) *process {
 			p.cmd.Wait()
 		}
 		if t.Failed() {
-			t.Logf("%s %s:\n%s", env[0], strings.Join(args, " "), p.out.String())
+			t.Logf("%s %s:\n%s", env[0], strings.Join(args, " "), p.output())
 		}
 	})
 	return p
@@ -84,8 +107,8 @@ func startSelf(t *testing.T, env []string, args ...string) *process {
 // wait waits for the end of a command that must succeed, and gives its output.
 func (p *process) wait(t *testing.T) string {
 	t.Helper()
-	require.NoError(t, p.cmd.Wait(), p.out.String())
-	return p.out.String()
+	require.NoError(t, p.cmd.Wait(), p.output())
+	return p.output()
 }
 
 func (p *process) stop(t *testing.T) {
@@ -101,6 +124,15 @@ func embedded(t *testing.T) []string {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, cluster.Close()) })
 	return cluster.Addrs()
+}
+
+// freeAddress is an address that a broker can come back to.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // summary is what watch --once prints for the real year.
@@ -125,6 +157,21 @@ func TestProcesses(t *testing.T) {
 
 	again := start(t, brokers, "produce").wait(t)
 	require.Contains(t, again, "resumed at the end of the year: all 26,115 rows were there")
+}
+
+// The processes may be started in any order: those that need the broker wait for it.
+func TestBrokerComesLast(t *testing.T) {
+	brokers, dir := []string{freeAddress(t)}, t.TempDir()
+	producer := start(t, brokers, "produce", "--speed", "0s")
+	worker := start(t, brokers, "run", "--state", filepath.Join(dir, "state"))
+	for _, p := range []*process{producer, worker} {
+		require.Eventually(t, func() bool { return strings.Contains(p.output(), "no broker answers at "+brokers[0]+" yet") }, 30*time.Second, 10*time.Millisecond)
+	}
+	broker := startBroker(t, brokers[0], filepath.Join(dir, "broker"))
+	producer.wait(t)
+	require.Equal(t, summary(t), start(t, brokers, "watch", "--once").wait(t))
+	worker.stop(t)
+	broker.stop(t)
 }
 
 // A demo that is interrupted at any moment is resumed by the next, and ends where an undisturbed one ends.
