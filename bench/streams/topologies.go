@@ -51,20 +51,31 @@ func build(name string, s suffixes) (*topology.Topology, error) {
 }
 
 // stateless converts plausible readings to Celsius.
-func stateless(s suffixes, b *dsl.Builder) { converted(s, b) }
+func stateless(s suffixes, b *dsl.Builder) { inJSON.converted(s, b) }
 
-func converted(s suffixes, b *dsl.Builder) dsl.Stream[string, reading] {
-	ok := b.Stream(source(s, "raw_weather_topic", serde.JSON[rawReading]())).
+// weather is stateless, and the mean of each station and minute.
+func weather(s suffixes, b *dsl.Builder) { inJSON.weather(s, b) }
+
+// formats is how the weather's messages are written.
+type formats struct {
+	raw     serde.Serde[rawReading]
+	reading serde.Serde[reading]
+	average serde.Serde[average]
+}
+
+var inJSON = formats{serde.JSON[rawReading](), serde.JSON[reading](), serde.JSON[average]()}
+
+func (f formats) converted(s suffixes, b *dsl.Builder) dsl.Stream[string, reading] {
+	ok := b.Stream(source(s, "raw_weather_topic", f.raw)).
 		Filter(valid).
 		MapValues(celsius)
-	ok.To(sink(s, "processed_weather_topic", serde.JSON[reading]()))
+	ok.To(sink(s, "processed_weather_topic", f.reading))
 	return ok
 }
 
-// weather is stateless, and the mean of each station and minute.
-func weather(s suffixes, b *dsl.Builder) {
+func (f formats) weather(s suffixes, b *dsl.Builder) {
 	b.Use(sums)
-	converted(s, b).
+	f.converted(s, b).
 		GroupByKey().
 		WindowedBy(windowing.Tumbling(time.Minute).WithGrace(10*time.Minute)).
 		Aggregate("weather-avg",
@@ -77,7 +88,7 @@ func weather(s suffixes, b *dsl.Builder) {
 				w.Key, w.Start, w.End, a.Count, a.CentiC, float64(round(float64(a.CentiC)/float64(a.Count))) / 100,
 			}
 		}).
-		To(sink(s, "weather_averages", serde.JSON[average]()))
+		To(sink(s, "weather_averages", f.average))
 }
 
 // wordcount counts lower-case words, through a repartition topic.
