@@ -11,8 +11,8 @@ import (
 
 func identity[T any](v T) T { return v }
 
-// fold adds all values, in two parts that are merged where by can.
-func fold[V, A any](by Merger[V, A], vs []V, cut int) A {
+// addAll adds all values, in two parts that are merged where by can.
+func addAll[V, A any](by Merger[V, A], vs []V, cut int) A {
 	a, b := by.Zero(), by.Zero()
 	for _, v := range vs[:cut] {
 		a = by.Add(a, v)
@@ -32,20 +32,20 @@ func TestAggregators(t *testing.T) {
 		for _, v := range vs {
 			sum += v
 		}
-		require.Equal(t, sum, fold(Sum(identity[int]), vs, cut))
-		mean := fold(Mean(func(v int) float64 { return float64(v) }), vs, cut)
+		require.Equal(t, sum, addAll(Sum(identity[int]), vs, cut))
+		mean := addAll(Mean(func(v int) float64 { return float64(v) }), vs, cut)
 		require.Equal(t, MeanOf{float64(sum), int64(len(vs))}, mean)
-		least, most := fold(Min(identity[int]), vs, cut), fold(Max(identity[int]), vs, cut)
+		least, most := addAll(Min(identity[int]), vs, cut), addAll(Max(identity[int]), vs, cut)
 		require.EqualValues(t, len(vs), least.N)
 		if len(vs) > 0 {
 			require.Equal(t, sorted[0], least.Value)
 			require.Equal(t, sorted[len(vs)-1], most.Value)
 			require.Equal(t, float64(sum)/float64(len(vs)), mean.Value())
 		}
-		require.True(t, slices.Equal(vs, fold(Collect[int](), vs, cut)))
-		require.True(t, slices.Equal(slices.Compact(slices.Clone(sorted)), fold(Distinct(identity[int]), vs, cut)))
+		require.True(t, slices.Equal(vs, addAll(Collect[int](), vs, cut)))
+		require.True(t, slices.Equal(slices.Compact(slices.Clone(sorted)), addAll(Distinct(identity[int]), vs, cut)))
 		slices.Reverse(sorted)
-		require.True(t, slices.Equal(sorted[:min(3, len(sorted))], fold(TopN(3, cmp.Compare[int]), vs, cut)))
+		require.True(t, slices.Equal(sorted[:min(3, len(sorted))], addAll(TopN(3, cmp.Compare[int]), vs, cut)))
 	})
 }
 

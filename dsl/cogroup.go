@@ -34,8 +34,22 @@ func (g Grouped[K, V]) Cogroup[A any](add func(k K, v V, a A) A) Cogrouped[K, A]
 	return Cogrouped[K, A]{b: g.s.b}.And(g, add)
 }
 
+// TryCogroup is Cogroup for a function that may fail and sees the whole record.
+func (g Grouped[K, V]) TryCogroup[A any](add func(c *processor.Context, r processor.Record[K, V], a A) (A, error)) Cogrouped[K, A] {
+	return Cogrouped[K, A]{b: g.s.b}.TryAnd(g, add)
+}
+
 // And adds a stream, and how its values are added to the aggregate.
 func (c Cogrouped[K, A]) And[V any](g Grouped[K, V], add func(k K, v V, a A) A) Cogrouped[K, A] {
+	return c.and(g, fold[K, V, A]{plain: add})
+}
+
+// TryAnd is And for a function that may fail and sees the whole record.
+func (c Cogrouped[K, A]) TryAnd[V any](g Grouped[K, V], add func(c *processor.Context, r processor.Record[K, V], a A) (A, error)) Cogrouped[K, A] {
+	return c.and(g, fold[K, V, A]{try: add})
+}
+
+func (c Cogrouped[K, A]) and[V any](g Grouped[K, V], add fold[K, V, A]) Cogrouped[K, A] {
 	b := c.b
 	var s Stream[K, V]
 	through := func(store string) (serde.Serde[K], []int) {
@@ -55,7 +69,7 @@ func (c Cogrouped[K, A]) And[V any](g Grouped[K, V], add func(k K, v V, a A) A) 
 		slidingNode(b, t, SlidingWindowed[K, V]{w: w}, s, b.name("", name, -1), "cogroup-sliding", step[K, V, A]{zero: zero, add: add})
 	}
 	part.session = func(t *sessionTable[K, A, windowing.Windowed[K]], w windowing.Session, name string, zero func() A, merge func(K, A, A) A) {
-		sessionNodeFor(b, t, SessionWindowed[K, V]{w: w}, s, b.name("", name, -1), "cogroup-session", step[K, V, A]{zero: zero, add: add}, merge)
+		sessionNodeFor(b, t, SessionWindowed[K, V]{w: w}, s, b.name("", name, -1), "cogroup-session", step[K, V, A]{zero: zero, add: add}.merging(merge))
 	}
 	c.parts = append(c.parts[:len(c.parts):len(c.parts)], part)
 	return c

@@ -21,13 +21,13 @@ import (
 // Rows are recognised by a hash of their encoded values, so the value serde of
 // t must write equal values in equal bytes.
 func (t Table[K, V]) JoinOn[KO, VO, VR any](name string, o Table[KO, VO], fk func(K, V) (KO, bool), f func(V, VO) VR, opts ...StoreOption) Table[K, VR] {
-	return joinOn(t, o, name, false, fk, func(_ K, v V, o Maybe[VO]) VR { return f(v, o.Value) }, opts)
+	return joinOn(t, o, name, false, fk, func(_ *processor.Context, _ K, v V, o Maybe[VO]) (VR, error) { return f(v, o.Value), nil }, opts)
 }
 
 // LeftJoinOn is JoinOn with a result for each row of t: one whose key names no
 // row, or is null, is joined with nothing.
 func (t Table[K, V]) LeftJoinOn[KO, VO, VR any](name string, o Table[KO, VO], fk func(K, V) (KO, bool), f func(V, Maybe[VO]) VR, opts ...StoreOption) Table[K, VR] {
-	return joinOn(t, o, name, true, fk, func(_ K, v V, o Maybe[VO]) VR { return f(v, o) }, opts)
+	return joinOn(t, o, name, true, fk, func(_ *processor.Context, _ K, v V, o Maybe[VO]) (VR, error) { return f(v, o), nil }, opts)
 }
 
 // The way of an update. On the left it becomes a subscription, sent to where
@@ -39,7 +39,7 @@ func (t Table[K, V]) LeftJoinOn[KO, VO, VR any](name string, o Table[KO, VO], fk
 // The right side remembers the subscriptions, so that its own changes reach
 // everyone concerned. The left side accepts a response only if the row has not
 // changed since: its value still has the hash that the subscription carried.
-func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, left bool, fk func(K, V) (KO, bool), f func(K, V, Maybe[VO]) VR, opts []StoreOption) Table[K, VR] {
+func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, left bool, fk func(K, V) (KO, bool), f func(*processor.Context, K, V, Maybe[VO]) (VR, error), opts []StoreOption) Table[K, VR] {
 	b, so := t.b, storingOf(opts)
 	if name == "" {
 		b.t.Fail("dsl: JoinOn of table %q needs a name: it names topics and a store", t.name())
@@ -248,7 +248,7 @@ func (n *fkReceiveNode[KO, VO]) Process(c *processor.Context, fk KO, s subscript
 		var at int64
 		var err error
 		if row.Value, at, row.OK, err = n.rows.get(fk); err != nil {
-			return c.Broken(n.name, err)
+			return unread(c, n.name, fk, s, err)
 		}
 		if row.OK {
 			ts = max(ts, at)
@@ -358,7 +358,7 @@ func (n *fkChangedNode[KO, VO]) encode(fk KO, ch Change[VO], r *response) (err e
 type fkResolveNode[K, V, VO, VR any] struct {
 	name   string
 	left   bool
-	f      func(K, V, Maybe[VO]) VR
+	f      func(*processor.Context, K, V, Maybe[VO]) (VR, error)
 	rows   getter[K, V]
 	vs     serde.Serde[V]
 	vos    serde.Serde[VO]
@@ -371,7 +371,7 @@ func (n *fkResolveNode[K, V, VO, VR]) Process(c *processor.Context, k K, r respo
 	f := c.Frame()
 	v, _, has, err := n.rows.get(k)
 	if err != nil {
-		return c.Broken(n.name, err)
+		return unread(c, n.name, k, v, err)
 	}
 	var now rowHash
 	if has {
@@ -387,7 +387,7 @@ func (n *fkResolveNode[K, V, VO, VR]) Process(c *processor.Context, k K, r respo
 	var res VR
 	isNull := !has || r.value == nil && !n.left
 	if !isNull {
-		if res, err = n.call(k, v, r.value); err != nil {
+		if res, err = n.call(c, k, v, r.value); err != nil {
 			return c.Fail(processor.StageProcess, n.name, k, v, err)
 		}
 		isNull = !present(res, n.isNull)
@@ -399,7 +399,7 @@ func (n *fkResolveNode[K, V, VO, VR]) Process(c *processor.Context, k K, r respo
 	return err
 }
 
-func (n *fkResolveNode[K, V, VO, VR]) call(k K, v V, b []byte) (w VR, err error) {
+func (n *fkResolveNode[K, V, VO, VR]) call(c *processor.Context, k K, v V, b []byte) (w VR, err error) {
 	defer processor.Recover(&err)
 	var o Maybe[VO]
 	if b != nil {
@@ -408,5 +408,5 @@ func (n *fkResolveNode[K, V, VO, VR]) call(k K, v V, b []byte) (w VR, err error)
 			return w, err
 		}
 	}
-	return n.f(k, v, o), nil
+	return n.f(c, k, v, o)
 }

@@ -86,47 +86,6 @@ func (g Grouped[K, V]) copartitioned[_ lazy](store string) Stream[K, V] {
 	return *g.shared
 }
 
-// step is one aggregation: what happens to an aggregate when a value comes.
-type step[K, V, A any] struct {
-	zero func() A  // nil: the first value makes the first aggregate
-	one  func(V) A // with zero nil
-	add  func(K, V, A) A
-	try  func(*processor.Context, processor.Record[K, V], A) (A, error) // in place of add
-	null bool                                                           // add takes values that are null though V cannot show it
-}
-
-// apply returns the next aggregate, and the one before: that is what zero made
-// when there was none.
-func (s *step[K, V, A]) apply(c *processor.Context, k K, v V, old A, has bool) (was, now A, err error) {
-	defer processor.Recover(&err)
-	if !has {
-		if s.zero == nil {
-			return old, s.one(v), nil
-		}
-		old = s.zero()
-	}
-	now, err = s.fold(c, k, v, old)
-	return old, now, err
-}
-
-// fold takes one value into an aggregate.
-func (s *step[K, V, A]) fold(c *processor.Context, k K, v V, a A) (A, error) {
-	if s.try != nil {
-		return s.try(c, recordOf(c.Frame(), k, v), a)
-	}
-	return s.add(k, v, a), nil
-}
-
-func countStep[K, V any]() step[K, V, int64] {
-	return step[K, V, int64]{
-		zero: func() int64 { return 0 }, add: func(_ K, _ V, n int64) int64 { return n + 1 }, null: true,
-	}
-}
-
-func reduceStep[K, V any](f func(V, V) V) step[K, V, V] {
-	return step[K, V, V]{one: func(v V) V { return v }, add: func(_ K, v V, a V) V { return f(a, v) }}
-}
-
 // Count counts the records of each key. Records with a null key or value are
 // dropped and counted as such.
 func (g Grouped[K, V]) Count[_ lazy](store string, opts ...StoreOption) Table[K, int64] {
@@ -135,7 +94,7 @@ func (g Grouped[K, V]) Count[_ lazy](store string, opts ...StoreOption) Table[K,
 
 // Reduce combines the values of each key. The first one is taken as it is.
 func (g Grouped[K, V]) Reduce[_ lazy](store string, f func(a, v V) V, opts ...StoreOption) Table[K, V] {
-	return aggregate(g, "reduce", store, reduceStep[K](f), g.s.vs, opts)
+	return aggregate(g, "reduce", store, reduceStep[K](f, nil), g.s.vs, opts)
 }
 
 // Aggregate folds the values of each key into an aggregate, which zero begins.
@@ -144,7 +103,7 @@ func (g Grouped[K, V]) Reduce[_ lazy](store string, f func(a, v V) V, opts ...St
 // add may change its argument in place only if nothing below needs old values
 // and the store has no cache.
 func (g Grouped[K, V]) Aggregate[A any](store string, zero func() A, add func(k K, v V, a A) A, opts ...StoreOption) Table[K, A] {
-	return aggregate(g, "aggregate", store, step[K, V, A]{zero: zero, add: add}, keepValueSerde[V, A](g.s.vs), opts)
+	return aggregate(g, "aggregate", store, aggregateStep(zero, add), keepValueSerde[V, A](g.s.vs), opts)
 }
 
 func aggregate[K, V, A any](g Grouped[K, V], op, store string, st step[K, V, A], vs serde.Serde[A], opts []StoreOption) Table[K, A] {

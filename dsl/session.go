@@ -61,19 +61,19 @@ func (t SessionWindowed[K, V]) IdleAfter(d time.Duration) SessionWindowed[K, V] 
 
 // Count counts the records of each session.
 func (t SessionWindowed[K, V]) Count[KW windowing.KeyOf[K]](store string, opts ...StoreOption) Table[KW, int64] {
-	return sessions[K, V, int64, KW](t, "session-count", store, countStep[K, V](), func(_ K, a, b int64) int64 { return a + b }, nil, opts)
+	return sessions[K, V, int64, KW](t, "session-count", store, countStep[K, V](), nil, opts)
 }
 
 // Reduce combines the values of each session. The first one is taken as it is.
 func (t SessionWindowed[K, V]) Reduce[KW windowing.KeyOf[K]](store string, f func(a, v V) V, opts ...StoreOption) Table[KW, V] {
-	return sessions[K, V, V, KW](t, "session-reduce", store, reduceStep[K](f), func(_ K, a, b V) V { return f(a, b) }, t.g.s.vs, opts)
+	return sessions[K, V, V, KW](t, "session-reduce", store, reduceStep[K](f, nil), t.g.s.vs, opts)
 }
 
 // Aggregate folds the values of each session into an aggregate, which zero
 // begins. merge combines the aggregates of sessions that become one: it begins
 // with what zero made and takes the sessions in the order of their ends.
 func (t SessionWindowed[K, V]) Aggregate[A any, KW windowing.KeyOf[K]](store string, zero func() A, add func(k K, v V, a A) A, merge func(k K, a, b A) A, opts ...StoreOption) Table[KW, A] {
-	return sessions[K, V, A, KW](t, "session-aggregate", store, step[K, V, A]{zero: zero, add: add}, merge, keepValueSerde[V, A](t.g.s.vs), opts)
+	return sessions[K, V, A, KW](t, "session-aggregate", store, aggregateStep(zero, add).merging(merge), keepValueSerde[V, A](t.g.s.vs), opts)
 }
 
 // sessionTable is a table of sessions under construction.
@@ -128,19 +128,19 @@ func SessionStore[K, V any](t Table[windowing.Windowed[K], V]) state.SessionHand
 	return h
 }
 
-func sessions[K, V, A any, KW windowing.KeyOf[K]](t SessionWindowed[K, V], op, store string, st step[K, V, A], merge func(K, A, A) A, vs serde.Serde[A], opts []StoreOption) Table[KW, A] {
+func sessions[K, V, A any, KW windowing.KeyOf[K]](t SessionWindowed[K, V], op, store string, st step[K, V, A], vs serde.Serde[A], opts []StoreOption) Table[KW, A] {
 	b, so := t.g.s.b, storingOf(opts)
 	s := t.g.copartitioned(requireStore(b, op, store, t.g.s.p.Node()))
 	tb := newSessionTable[K, A, KW](b, s.ks, vs, s.srcs, storeName(store), so, t.w, t.final)
-	sessionNodeFor(b, tb, t, s, so.operator.name, op, st, merge)
+	sessionNodeFor(b, tb, t, s, so.operator.name, op, st)
 	return Table[KW, A]{b, tb.n}
 }
 
-func sessionNodeFor[K, V, A any, KW windowing.KeyOf[K]](b *Builder, tb *sessionTable[K, A, KW], t SessionWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A], merge func(K, A, A) A) {
+func sessionNodeFor[K, V, A any, KW windowing.KeyOf[K]](b *Builder, tb *sessionTable[K, A, KW], t SessionWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
 	in := nullsOf(s.ks, s.vs)
 	tb.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{tb.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		return tb.wire(w, id, p, &sessionNode[K, V, A, KW]{
-			gap: t.w.Gap.Milliseconds(), grace: t.w.Grace.Milliseconds(), step: st, merge: merge,
+			gap: t.w.Gap.Milliseconds(), grace: t.w.Grace.Milliseconds(), step: st,
 			hide: in.value == nil && !st.null, observed: -1, late: t.late, idle: t.idle,
 		})
 	}, s.p)
@@ -177,7 +177,6 @@ type sessionNode[K, V, A any, KW windowing.KeyOf[K]] struct {
 	name       string
 	gap, grace int64
 	step       step[K, V, A]
-	merge      func(K, A, A) A
 	hide       bool
 	observed   int64
 	late       lateFunc[K, V]
@@ -264,7 +263,9 @@ func (n *sessionNode[K, V, A, KW]) merged(c *processor.Context, k K, v V) (a A, 
 	}
 	for _, e := range n.found {
 		if has {
-			a = n.merge(k, a, e.Value)
+			if a, err = n.step.merge.call(c, k, e.Value, a); err != nil {
+				return a, err
+			}
 		} else {
 			a, has = e.Value, true
 		}
@@ -272,7 +273,7 @@ func (n *sessionNode[K, V, A, KW]) merged(c *processor.Context, k K, v V) (a A, 
 	if !has {
 		return n.step.one(v), nil
 	}
-	return n.step.fold(c, k, v, a)
+	return n.step.add.call(c, k, v, a)
 }
 
 // forward sends a change of a session, without headers as Kafka Streams does,

@@ -62,14 +62,14 @@ func (t SlidingWindowed[K, V]) Count[KW windowing.KeyOf[K]](store string, opts .
 
 // Reduce combines the values of each window. The first one is taken as it is.
 func (t SlidingWindowed[K, V]) Reduce[KW windowing.KeyOf[K]](store string, f func(a, v V) V, opts ...StoreOption) Table[KW, V] {
-	return slidingWindows[K, V, V, KW](t, "sliding-reduce", store, reduceStep[K](f), t.g.s.vs, opts)
+	return slidingWindows[K, V, V, KW](t, "sliding-reduce", store, reduceStep[K](f, nil), t.g.s.vs, opts)
 }
 
 // Aggregate folds the values of each window into an aggregate, which zero
 // begins. Windows share their beginnings, so add must not change its argument
 // in place.
 func (t SlidingWindowed[K, V]) Aggregate[A any, KW windowing.KeyOf[K]](store string, zero func() A, add func(k K, v V, a A) A, opts ...StoreOption) Table[KW, A] {
-	return slidingWindows[K, V, A, KW](t, "sliding-aggregate", store, step[K, V, A]{zero: zero, add: add}, keepValueSerde[V, A](t.g.s.vs), opts)
+	return slidingWindows[K, V, A, KW](t, "sliding-aggregate", store, aggregateStep(zero, add), keepValueSerde[V, A](t.g.s.vs), opts)
 }
 
 func slidingShape(w windowing.Sliding, final bool) windowShape {

@@ -180,7 +180,7 @@ func (n *joinTableNode[K, V, VO, VR]) join(c *processor.Context, k K, v V) error
 			o.Value, _, o.OK, err = n.table.get(k)
 		}
 		if err != nil {
-			return c.Broken(n.name, err)
+			return unread(c, n.name, k, v, err)
 		}
 	}
 	if !o.OK && n.inner {

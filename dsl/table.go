@@ -52,16 +52,6 @@ type tableNode[K, V any] struct {
 	grace int64
 }
 
-// getter reads current values of a table in a task.
-type getter[K, V any] interface {
-	get(k K) (v V, ts int64, ok bool, err error)
-}
-
-// asOfGetter reads values as of a time.
-type asOfGetter[K, V any] interface {
-	asOf(k K, at int64) (v V, ts int64, ok bool, err error)
-}
-
 // Store returns the handle of the table's store, to query it. A table that has
 // none gets one. It is for tables that are not windowed: see WindowStore and
 // SessionStore for those.

@@ -150,37 +150,23 @@ func (g GroupedTable[K, V]) regroup[_ lazy](store string) *regrouped[K, V] {
 // Count counts the rows of each group. A group that becomes empty stays, with
 // the count 0.
 func (g GroupedTable[K, V]) Count[_ lazy](store string, opts ...StoreOption) Table[K, int64] {
-	return aggregateTable(g, "table-count", store, tableStep[K, V, int64]{
-		zero: func() int64 { return 0 },
-		add:  func(_ K, _ V, n int64) int64 { return n + 1 },
-		sub:  func(_ K, _ V, n int64) int64 { return n - 1 },
-	}, nil, opts)
+	return aggregateTable(g, "table-count", store, countStep[K, V](), nil, opts)
 }
 
 // Reduce combines the values of each group: add takes a value in, sub takes
 // one out. The first value of a group is taken as it is.
 func (g GroupedTable[K, V]) Reduce[_ lazy](store string, add, sub func(a, v V) V, opts ...StoreOption) Table[K, V] {
-	return aggregateTable(g, "table-reduce", store, tableStep[K, V, V]{
-		one: func(v V) V { return v },
-		add: func(_ K, v V, a V) V { return add(a, v) },
-		sub: func(_ K, v V, a V) V { return sub(a, v) },
-	}, g.vs, opts)
+	return aggregateTable(g, "table-reduce", store, reduceStep[K](add, sub), g.vs, opts)
 }
 
 // Aggregate folds the values of each group into an aggregate, which zero
 // begins: add takes a value in, sub takes one out. A value that replaces
 // another in the same group is handled at once, sub first.
 func (g GroupedTable[K, V]) Aggregate[A any](store string, zero func() A, add, sub func(k K, v V, a A) A, opts ...StoreOption) Table[K, A] {
-	return aggregateTable(g, "table-aggregate", store, tableStep[K, V, A]{zero: zero, add: add, sub: sub}, keepValueSerde[V, A](g.vs), opts)
+	return aggregateTable(g, "table-aggregate", store, aggregateStep(zero, add).taking(fold[K, V, A]{plain: sub}), keepValueSerde[V, A](g.vs), opts)
 }
 
-type tableStep[K, V, A any] struct {
-	zero     func() A  // nil: the first value makes the first aggregate
-	one      func(V) A // with zero nil
-	add, sub func(K, V, A) A
-}
-
-func aggregateTable[K, V, A any](g GroupedTable[K, V], op, store string, st tableStep[K, V, A], vs serde.Serde[A], opts []StoreOption) Table[K, A] {
+func aggregateTable[K, V, A any](g GroupedTable[K, V], op, store string, st step[K, V, A], vs serde.Serde[A], opts []StoreOption) Table[K, A] {
 	b, so := g.b, storingOf(opts)
 	in := g.regroup(requireStore(b, op, store, g.p.Node()))
 	n := &tableNode[K, A]{ks: in.ks, vs: vs, srcs: []int{in.src}, grace: -1}
@@ -194,7 +180,7 @@ func aggregateTable[K, V, A any](g GroupedTable[K, V], op, store string, st tabl
 
 type aggregateTableNode[K, V, A any] struct {
 	stored[K, A]
-	step tableStep[K, V, A]
+	step step[K, V, A]
 }
 
 func (n *aggregateTableNode[K, V, A]) Process(c *processor.Context, k K, in Change[V]) error {
@@ -206,7 +192,7 @@ func (n *aggregateTableNode[K, V, A]) Process(c *processor.Context, k K, in Chan
 	if err != nil {
 		return c.Broken(n.name, err)
 	}
-	now, hasNow, called, err := n.apply(k, in, old, has)
+	now, hasNow, called, err := n.apply(c, k, in, old, has)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, in.New, err)
 	}
@@ -222,22 +208,26 @@ func (n *aggregateTableNode[K, V, A]) Process(c *processor.Context, k K, in Chan
 
 // apply takes the old value out and the new one in. called reports whether a
 // function of the user's saw the aggregate.
-func (n *aggregateTableNode[K, V, A]) apply(k K, in Change[V], a A, has bool) (now A, hasNow, called bool, err error) {
+func (n *aggregateTableNode[K, V, A]) apply(c *processor.Context, k K, in Change[V], a A, has bool) (now A, hasNow, called bool, err error) {
 	defer processor.Recover(&err)
 	if in.HasOld && has {
-		a = n.step.sub(k, in.Old, a)
+		if a, err = n.step.sub.call(c, k, in.Old, a); err != nil {
+			return a, false, true, err
+		}
 		has, called = present(a, n.isNull), true
 	}
 	if in.HasNew {
 		switch {
 		case has:
-			a, called = n.step.add(k, in.New, a), true
+			a, err = n.step.add.call(c, k, in.New, a)
+			called = true
 		case n.step.zero != nil:
-			a, called = n.step.add(k, in.New, n.step.zero()), true
+			a, err = n.step.add.call(c, k, in.New, n.step.zero())
+			called = true
 		default:
 			a = n.step.one(in.New)
 		}
 		has = present(a, n.isNull)
 	}
-	return a, has, called, nil
+	return a, has, called, err
 }

@@ -12,32 +12,32 @@ import (
 // the result where there is one in both. The result has a store only if Stored
 // says so.
 func (t Table[K, V]) Join[VO, VR any](o Table[K, VO], f func(V, VO) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, innerJoin, func(_ K, l Maybe[V], r Maybe[VO]) VR { return f(l.Value, r.Value) }, opts)
+	return joinTables(t, o, innerJoin, func(_ *processor.Context, _ K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(l.Value, r.Value), nil }, opts)
 }
 
 // JoinWithKey is Join for a function that also reads the key.
 func (t Table[K, V]) JoinWithKey[VO, VR any](o Table[K, VO], f func(K, V, VO) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, innerJoin, func(k K, l Maybe[V], r Maybe[VO]) VR { return f(k, l.Value, r.Value) }, opts)
+	return joinTables(t, o, innerJoin, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l.Value, r.Value), nil }, opts)
 }
 
 // LeftJoin is Join with a row in the result for each row of t.
 func (t Table[K, V]) LeftJoin[VO, VR any](o Table[K, VO], f func(V, Maybe[VO]) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, leftJoin, func(_ K, l Maybe[V], r Maybe[VO]) VR { return f(l.Value, r) }, opts)
+	return joinTables(t, o, leftJoin, func(_ *processor.Context, _ K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(l.Value, r), nil }, opts)
 }
 
 // LeftJoinWithKey is LeftJoin for a function that also reads the key.
 func (t Table[K, V]) LeftJoinWithKey[VO, VR any](o Table[K, VO], f func(K, V, Maybe[VO]) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, leftJoin, func(k K, l Maybe[V], r Maybe[VO]) VR { return f(k, l.Value, r) }, opts)
+	return joinTables(t, o, leftJoin, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l.Value, r), nil }, opts)
 }
 
 // OuterJoin is Join with a row in the result for each row of either table.
 func (t Table[K, V]) OuterJoin[VO, VR any](o Table[K, VO], f func(Maybe[V], Maybe[VO]) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, outerJoin, func(_ K, l Maybe[V], r Maybe[VO]) VR { return f(l, r) }, opts)
+	return joinTables(t, o, outerJoin, func(_ *processor.Context, _ K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(l, r), nil }, opts)
 }
 
 // OuterJoinWithKey is OuterJoin for a function that also reads the key.
 func (t Table[K, V]) OuterJoinWithKey[VO, VR any](o Table[K, VO], f func(K, Maybe[V], Maybe[VO]) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, outerJoin, f, opts)
+	return joinTables(t, o, outerJoin, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l, r), nil }, opts)
 }
 
 type joinKind uint8
@@ -64,21 +64,21 @@ func (k joinKind) has(left, right bool) bool {
 
 type tableJoiner[K, V, VO, VR any] struct {
 	kind   joinKind
-	f      func(K, Maybe[V], Maybe[VO]) VR
+	f      func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, error)
 	isNull func(VR) bool
 }
 
 // row is the row of the result, if there is one.
-func (j *tableJoiner[K, V, VO, VR]) row(k K, l Maybe[V], r Maybe[VO]) (w VR, has bool, err error) {
+func (j *tableJoiner[K, V, VO, VR]) row(c *processor.Context, k K, l Maybe[V], r Maybe[VO]) (w VR, has bool, err error) {
 	if !j.kind.has(l.OK, r.OK) {
 		return w, false, nil
 	}
 	defer processor.Recover(&err)
-	w = j.f(k, l, r)
-	return w, present(w, j.isNull), nil
+	w, err = j.f(c, k, l, r)
+	return w, err == nil && present(w, j.isNull), err
 }
 
-func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, f func(K, Maybe[V], Maybe[VO]) VR, opts []StoreOption) Table[K, VR] {
+func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, f func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, error), opts []StoreOption) Table[K, VR] {
 	b, s := t.b, storingOf(opts)
 	t.n.requireReadable()
 	o.n.requireReadable()
@@ -98,7 +98,7 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 		return &joinSideNode[K, V, VO, VR]{name: name, kind: kind, left: true, row: j.row, versioned: t.n.versioned, sendOld: n.sendOld, other: o.n.getter(w), next: p.Next(w)}
 	}, t.n.p)
 	right := topology.Attach(b.t, topology.Spec{Name: b.name("", name+"/other", -1), Op: "join-other", Stores: t.n.reads()}, func(w *topology.Wiring, id int, p *topology.Port[K, Change[VR]]) processor.Node[K, Change[VO]] {
-		flip := func(k K, r Maybe[VO], l Maybe[V]) (VR, bool, error) { return j.row(k, l, r) }
+		flip := func(c *processor.Context, k K, r Maybe[VO], l Maybe[V]) (VR, bool, error) { return j.row(c, k, l, r) }
 		return &joinSideNode[K, VO, V, VR]{name: name, kind: kind, row: flip, versioned: o.n.versioned, sendOld: n.sendOld, other: t.n.getter(w), next: p.Next(w)}
 	}, o.n.p)
 
@@ -113,7 +113,7 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 		n.materialise = func() {}
 		n.reads = func() []string { return append(slices.Clone(t.n.reads()), o.n.reads()...) }
 		n.getter = func(w *topology.Wiring) getter[K, VR] {
-			return &joinedGetter[K, V, VO, VR]{t.n.getter(w), o.n.getter(w), j}
+			return &joinedGetter[K, V, VO, VR]{name, w.Context, t.n.getter(w), o.n.getter(w), j}
 		}
 	}
 	n.askOld = func(bool) bool {
@@ -131,7 +131,7 @@ type joinSideNode[K, V, VO, VR any] struct {
 	name      string
 	kind      joinKind
 	left      bool
-	row       func(K, Maybe[V], Maybe[VO]) (VR, bool, error)
+	row       func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, bool, error)
 	versioned bool
 	sendOld   bool
 	other     getter[K, VO]
@@ -152,7 +152,7 @@ func (n *joinSideNode[K, V, VO, VR]) Process(c *processor.Context, k K, in Chang
 	var ots int64
 	var err error
 	if o.Value, ots, o.OK, err = n.other.get(k); err != nil {
-		return c.Broken(n.name, err)
+		return unread(c, n.name, k, in.New, err)
 	}
 	ts := f.Timestamp
 	if o.OK {
@@ -161,11 +161,11 @@ func (n *joinSideNode[K, V, VO, VR]) Process(c *processor.Context, k K, in Chang
 		return nil
 	}
 	var ch Change[VR]
-	if ch.New, ch.HasNew, err = n.row(k, Maybe[V]{in.New, in.HasNew}, o); err != nil {
+	if ch.New, ch.HasNew, err = n.row(c, k, Maybe[V]{in.New, in.HasNew}, o); err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, in.New, err)
 	}
 	if n.sendOld {
-		if ch.Old, ch.HasOld, err = n.row(k, Maybe[V]{in.Old, in.HasOld}, o); err != nil {
+		if ch.Old, ch.HasOld, err = n.row(c, k, Maybe[V]{in.Old, in.HasOld}, o); err != nil {
 			return c.Fail(processor.StageProcess, n.name, k, in.Old, err)
 		}
 	}
@@ -183,6 +183,8 @@ func (n *mergeTablesNode[K, V]) Process(c *processor.Context, k K, ch Change[V])
 
 // joinedGetter computes rows of a join that has no store.
 type joinedGetter[K, V, VO, VR any] struct {
+	name  string
+	c     *processor.Context
 	left  getter[K, V]
 	right getter[K, VO]
 	j     *tableJoiner[K, V, VO, VR]
@@ -206,6 +208,6 @@ func (g *joinedGetter[K, V, VO, VR]) get(k K) (w VR, ts int64, ok bool, err erro
 	default:
 		ts = rts
 	}
-	w, ok, err = g.j.row(k, l, r)
-	return w, ts, ok, err
+	w, ok, err = g.j.row(g.c, k, l, r)
+	return w, ts, ok, rowFailed(g.name, err)
 }

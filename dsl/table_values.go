@@ -100,7 +100,7 @@ func deriveTable[K, V, VR any](t Table[K, V], op string, vs serde.Serde[VR], s *
 		n.materialise = parent.requireReadable
 		n.reads = func() []string { return parent.reads() }
 		n.getter = func(w *topology.Wiring) getter[K, VR] {
-			return &derivedGetter[K, V, VR]{parent.getter(w), f}
+			return &derivedGetter[K, V, VR]{name, parent.getter(w), f}
 		}
 	}
 	n.askOld = func(force bool) bool {
@@ -158,8 +158,9 @@ func (n *derivedNode[K, V, VR]) Process(c *processor.Context, k K, in Change[V])
 }
 
 type derivedGetter[K, V, VR any] struct {
-	of getter[K, V]
-	f  derivation[K, V, VR]
+	name string
+	of   getter[K, V]
+	f    derivation[K, V, VR]
 }
 
 func (g *derivedGetter[K, V, VR]) get(k K) (w VR, ts int64, ok bool, err error) {
@@ -168,7 +169,7 @@ func (g *derivedGetter[K, V, VR]) get(k K) (w VR, ts int64, ok bool, err error) 
 		return w, ts, false, err
 	}
 	w, ok, err = g.f(k, v)
-	return w, ts, ok, err
+	return w, ts, ok, rowFailed(g.name, err)
 }
 
 func (g *derivedGetter[K, V, VR]) asOf(k K, at int64) (w VR, ts int64, ok bool, err error) {
@@ -181,5 +182,5 @@ func (g *derivedGetter[K, V, VR]) asOf(k K, at int64) (w VR, ts int64, ok bool, 
 		return w, ts, false, err
 	}
 	w, ok, err = g.f(k, v)
-	return w, ts, ok, err
+	return w, ts, ok, rowFailed(g.name, err)
 }

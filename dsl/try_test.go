@@ -45,6 +45,22 @@ func TestTryAggregations(t *testing.T) {
 			return windows(g.SessionBy(windowing.Sessions(time.Minute)).
 				TryAggregate("s", empty, join, func(_, a, b string) string { return a + b }))
 		},
+		"session reduce": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
+			return windows(g.SessionBy(windowing.Sessions(time.Minute)).TryReduce("s", join))
+		},
+		"cogroup": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
+			return plain(g.TryCogroup(join).Aggregate("s", empty))
+		},
+		"cogroup windows": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
+			return windows(g.TryCogroup(join).WindowedBy(windowing.Tumbling(time.Minute)).Aggregate("s", empty))
+		},
+		"cogroup sliding": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
+			return windows(g.TryCogroup(join).SlidingBy(windowing.SlidingOf(time.Minute)).Aggregate("s", empty))
+		},
+		"cogroup sessions": func(g dsl.Grouped[string, string]) dsl.Stream[string, string] {
+			return windows(g.TryCogroup(join).SessionBy(windowing.Sessions(time.Minute)).
+				Aggregate("s", empty, func(_, a, b string) string { return a + b }))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := dsl.NewBuilder()
@@ -124,6 +140,95 @@ func TestTryJoins(t *testing.T) {
 			d.Input(words).Send("k", "a")
 			require.Equal(t, c.want, testdriver.ReadMap(d.Output(shouts))["k"])
 			require.Equal(t, 1, failures)
+		})
+	}
+}
+
+func TestTryTableJoins(t *testing.T) {
+	type tables struct{ l, r dsl.Table[string, string] }
+	pick := func(_ *processor.Context, _, l, r string) (string, error) {
+		if l == "fail" {
+			return "", errors.New("refused")
+		}
+		return l + r, nil
+	}
+	left := func(c *processor.Context, k, l string, r dsl.Maybe[string]) (string, error) {
+		return pick(c, k, l, r.Or("-"))
+	}
+	outer := func(c *processor.Context, k string, l, r dsl.Maybe[string]) (string, error) {
+		return left(c, k, l.Or("-"), r)
+	}
+	self := func(_, v string) (string, bool) { return "k", true }
+	for name, make := range map[string]func(tables) dsl.Table[string, string]{
+		"join":         func(t tables) dsl.Table[string, string] { return t.l.TryJoin(t.r, pick) },
+		"left join":    func(t tables) dsl.Table[string, string] { return t.l.TryLeftJoin(t.r, left) },
+		"outer join":   func(t tables) dsl.Table[string, string] { return t.l.TryOuterJoin(t.r, outer) },
+		"join on":      func(t tables) dsl.Table[string, string] { return t.l.TryJoinOn("j", t.r, self, pick) },
+		"left join on": func(t tables) dsl.Table[string, string] { return t.l.TryLeftJoinOn("j", t.r, self, left) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			right := words
+			right.Name = "right"
+			b := dsl.NewBuilder()
+			make(tables{b.Table(words, "left"), b.Table(right, "right")}).ToStream().To(shouts)
+			failures := 0
+			d := testdriver.New(t, build(t, b), testdriver.OnFailure(func(_ *processor.Context, f *processor.Failure) processor.Action {
+				failures++
+				require.EqualError(t, f.Err, "refused")
+				return processor.Skip
+			}))
+			result := func() string { return testdriver.ReadMap(d.Output(shouts))["k"] }
+			d.Input(right).Send("k", "r")
+			d.Input(words).Send("k", "a")
+			require.Equal(t, "ar", result())
+			d.Input(words).Send("k", "fail")
+			require.Equal(t, "ar", result(), "the result stays as it was")
+			require.Equal(t, 1, failures)
+			d.Input(words).Send("k", "b")
+			require.Equal(t, "br", result())
+		})
+	}
+}
+
+// A row that is computed when it is looked up fails in the operator that
+// computes it, and only the record that looked it up is lost.
+func TestFailuresInComputedRows(t *testing.T) {
+	right := words
+	right.Name = "right"
+	parse := func(_, v string) (string, error) {
+		if v == "fail" {
+			return "", errors.New("refused")
+		}
+		return v, nil
+	}
+	concat := func(l, r string) string { return l + r }
+	for name, make := range map[string]func(b *dsl.Builder, computed dsl.Table[string, string]) dsl.Stream[string, string]{
+		"stream with table": func(b *dsl.Builder, computed dsl.Table[string, string]) dsl.Stream[string, string] {
+			return b.Stream(words).JoinTable(computed, concat)
+		},
+		"tables": func(b *dsl.Builder, computed dsl.Table[string, string]) dsl.Stream[string, string] {
+			return b.Table(words, "left").Join(computed, concat).ToStream()
+		},
+		"foreign key": func(b *dsl.Builder, computed dsl.Table[string, string]) dsl.Stream[string, string] {
+			return b.Table(words, "left").JoinOn("j", computed, func(string, string) (string, bool) { return "k", true }, concat).ToStream()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := dsl.NewBuilder()
+			computed := b.Table(right, "right").TryMapValues(parse, dsl.Named("parse"))
+			make(b, computed).To(shouts)
+			var nodes []string
+			d := testdriver.New(t, build(t, b), testdriver.OnFailure(func(_ *processor.Context, f *processor.Failure) processor.Action {
+				nodes = append(nodes, f.Node)
+				return processor.Skip
+			}))
+			d.Input(right).Send("k", "fail")
+			d.Input(words).Send("k", "a")
+			d.Input(right).Send("k", "r")
+			d.Input(words).Send("k", "b")
+			require.Equal(t, []string{"parse", "parse"}, nodes[:2])
+			require.Subset(t, []string{"parse"}, nodes)
+			require.Equal(t, "br", testdriver.ReadMap(d.Output(shouts))["k"])
 		})
 	}
 }

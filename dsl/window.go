@@ -93,13 +93,13 @@ func (t TimeWindowed[K, V]) Count[KW windowing.KeyOf[K]](store string, opts ...S
 
 // Reduce combines the values of each window. The first one is taken as it is.
 func (t TimeWindowed[K, V]) Reduce[KW windowing.KeyOf[K]](store string, f func(a, v V) V, opts ...StoreOption) Table[KW, V] {
-	return timeWindows[K, V, V, KW](t, "window-reduce", store, reduceStep[K](f), t.g.s.vs, opts)
+	return timeWindows[K, V, V, KW](t, "window-reduce", store, reduceStep[K](f, nil), t.g.s.vs, opts)
 }
 
 // Aggregate folds the values of each window into an aggregate, which zero
 // begins. An aggregate that is null deletes the window.
 func (t TimeWindowed[K, V]) Aggregate[A any, KW windowing.KeyOf[K]](store string, zero func() A, add func(k K, v V, a A) A, opts ...StoreOption) Table[KW, A] {
-	return timeWindows[K, V, A, KW](t, "window-aggregate", store, step[K, V, A]{zero: zero, add: add}, keepValueSerde[V, A](t.g.s.vs), opts)
+	return timeWindows[K, V, A, KW](t, "window-aggregate", store, aggregateStep(zero, add), keepValueSerde[V, A](t.g.s.vs), opts)
 }
 
 func timeWindows[K, V, A any, KW windowing.KeyOf[K]](t TimeWindowed[K, V], op, store string, st step[K, V, A], vs serde.Serde[A], opts []StoreOption) Table[KW, A] {
