@@ -44,21 +44,22 @@ type Driver struct {
 	now    int64 // wall clock, ms
 	tasks  []*unit
 	global *unit
-	topics map[string]*topicLog
+	topics []*topicLog // by id
+	byName map[string]*topicLog
 	counts map[string]int32 // partitions of internal topics, by full name
 
-	readers map[string][]*unit // of source topics, by full name
-
-	staged   []processor.RawRecord // sent, not yet delivered
-	appended int                   // of staged, have their place in the log
-	records  []processor.RawRecord // delivered, in order
-	bytes    arena
-	spare    []*one
-	random   *rand.Rand
-	drops    map[string]int64 // of tasks that are gone
-	crashes  int
-	closed   bool
-	lazy     bool // commits need not reach the engine
+	// What the topology has sent. The first delivered rows can be read; those up
+	// to placed have their offsets, the rest is staged. delivered <= placed.
+	log               recordLog
+	delivered, placed int
+	records           []processor.RawRecord // of the log, as far as Records was asked
+	spare             []*one
+	key, value        []byte // scratch of inputs
+	random            *rand.Rand
+	drops             map[string]int64 // of tasks that are gone
+	crashes           int
+	closed            bool
+	lazy              bool // commits need not reach the engine
 }
 
 type config struct {
@@ -126,7 +127,7 @@ func WithCrashes(seed uint64) Option { return func(c *config) { c.crashSeed = &s
 func New(tb TB, t *topology.Topology, opts ...Option) *Driver {
 	tb.Helper()
 	d := &Driver{
-		tb: tb, topo: t, topics: map[string]*topicLog{}, readers: map[string][]*unit{}, drops: map[string]int64{},
+		tb: tb, topo: t, byName: map[string]*topicLog{}, drops: map[string]int64{},
 		cfg: config{
 			start: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), appID: "test",
 			cacheBytes: 10 << 20,
@@ -195,7 +196,8 @@ func (d *Driver) open() (err error) {
 	}
 	for _, u := range append(d.tasks[:len(d.tasks):len(d.tasks)], d.globals()...) { // a global store comes last
 		for _, t := range u.task.Topics() {
-			d.readers[t] = append(d.readers[t], u)
+			log := d.topic(t)
+			log.readers = append(log.readers, u)
 		}
 	}
 	return nil
@@ -300,9 +302,11 @@ func (d *Driver) Close() {
 	}
 }
 
+// check fails the test for an error. Who sends or reads records calls it, and
+// TB.Helper, only when there is one: Helper takes longer than a record.
 func (d *Driver) check(err error) {
-	d.tb.Helper()
 	if err != nil {
+		d.tb.Helper()
 		d.tb.Fatalf("testdriver: %v", err)
 	}
 }

@@ -1,9 +1,11 @@
 package testdriver
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
 )
 
@@ -16,7 +18,7 @@ type Input[K, V any] struct {
 // Input returns the writer of a source topic.
 func (d *Driver) Input[K, V any](t topology.Topic[K, V]) Input[K, V] {
 	d.tb.Helper()
-	if len(d.readers[t.Name]) == 0 {
+	if len(d.topic(t.Name).readers) == 0 {
 		d.tb.Fatalf("testdriver: topic %q is not a source of the topology", t.Name)
 	}
 	return Input[K, V]{d, t}
@@ -24,54 +26,99 @@ func (d *Driver) Input[K, V any](t topology.Topic[K, V]) Input[K, V] {
 
 // Send sends a record with the time of the wall clock and processes it.
 func (in Input[K, V]) Send(k K, v V) {
-	in.d.tb.Helper()
-	in.SendRecord(processor.Record[K, V]{Key: k, Value: v, Timestamp: in.d.now})
+	if err := in.process(processor.Record[K, V]{Key: k, Value: v, Timestamp: in.d.now}); err != nil {
+		in.d.tb.Helper()
+		in.d.check(err)
+	}
 }
 
 // SendAt sends a record with the given time and processes it.
 func (in Input[K, V]) SendAt(at time.Time, k K, v V) {
-	in.d.tb.Helper()
-	in.SendRecord(processor.Record[K, V]{Key: k, Value: v, Timestamp: at.UnixMilli()})
+	if err := in.process(processor.Record[K, V]{Key: k, Value: v, Timestamp: at.UnixMilli()}); err != nil {
+		in.d.tb.Helper()
+		in.d.check(err)
+	}
 }
 
 // Delete sends a tombstone with the time of the wall clock and processes it.
 func (in Input[K, V]) Delete(k K) {
-	in.d.tb.Helper()
-	in.SendRecord(processor.Record[K, V]{Key: k, NullValue: true, Timestamp: in.d.now})
+	if err := in.process(processor.Record[K, V]{Key: k, NullValue: true, Timestamp: in.d.now}); err != nil {
+		in.d.tb.Helper()
+		in.d.check(err)
+	}
 }
 
 // SendRecord sends a record as it is, headers and null flags included, and
 // processes it.
 func (in Input[K, V]) SendRecord(r processor.Record[K, V]) {
-	in.d.tb.Helper()
-	in.Queue(r)
-	in.d.check(in.d.run())
+	if err := in.process(r); err != nil {
+		in.d.tb.Helper()
+		in.d.check(err)
+	}
 }
 
 // Queue adds a record to its topic. It is processed by the next Run or Send.
 func (in Input[K, V]) Queue(r processor.Record[K, V]) {
-	in.d.tb.Helper()
+	if err := in.queue(r); err != nil {
+		in.d.tb.Helper()
+		in.d.check(err)
+	}
+}
+
+func (in Input[K, V]) process(r processor.Record[K, V]) error {
+	if err := in.queue(r); err != nil {
+		return err
+	}
+	return in.d.run()
+}
+
+func (in Input[K, V]) queue(r processor.Record[K, V]) (err error) {
 	raw := processor.RawRecord{Topic: in.t.Name, Partition: -1, Timestamp: r.Timestamp, Headers: r.Headers}
-	var err error
-	if raw.Key, err = encode(in.t.Key, r.Key, r.NullKey); err != nil {
-		in.d.tb.Fatalf("testdriver: topic %s: key: %v", in.t.Name, err)
+	if raw.Key, err = encode(in.t.Key, in.d.key[:0], r.Key, r.NullKey); err != nil {
+		return fmt.Errorf("topic %s: key: %w", in.t.Name, err)
 	}
-	if raw.Value, err = encode(in.t.Value, r.Value, r.NullValue); err != nil {
-		in.d.tb.Fatalf("testdriver: topic %s: value: %v", in.t.Name, err)
+	if raw.Value, err = encode(in.t.Value, in.d.value[:0], r.Value, r.NullValue); err != nil {
+		return fmt.Errorf("topic %s: value: %w", in.t.Name, err)
 	}
-	in.d.QueueRaw(raw)
+	if raw.Key != nil {
+		in.d.key = raw.Key
+	}
+	if raw.Value != nil {
+		in.d.value = raw.Value
+	}
+	return in.d.send(&raw)
 }
 
 // SendRaw sends bytes and processes them. A negative partition means the one
 // that the key belongs to; the offset is ignored.
 func (d *Driver) SendRaw(r processor.RawRecord) {
-	d.tb.Helper()
-	d.QueueRaw(r)
-	d.check(d.run())
+	err := d.send(&r)
+	if err == nil {
+		err = d.run()
+	}
+	if err != nil {
+		d.tb.Helper()
+		d.check(err)
+	}
 }
 
 // QueueRaw is SendRaw without processing.
 func (d *Driver) QueueRaw(r processor.RawRecord) {
-	d.tb.Helper()
-	d.check(d.send(r))
+	if err := d.send(&r); err != nil {
+		d.tb.Helper()
+		d.check(err)
+	}
+}
+
+// encode appends to dst. It gives nil for a null, and never nil for anything
+// else.
+func encode[T any](s serde.Serde[T], dst []byte, v T, isNull bool) ([]byte, error) {
+	if test := serde.NullTest(s); isNull || test != nil && test(v) {
+		return nil, nil
+	}
+	b, err := s.Append(dst, v)
+	if b == nil {
+		b = []byte{}
+	}
+	return b, err
 }

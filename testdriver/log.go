@@ -8,9 +8,12 @@ import (
 	"github.com/thalweg/thalweg/processor"
 )
 
-// topicLog is one topic: its records, if they are needed again, and the next
-// offset of each partition.
+// topicLog is one topic: who reads it, the next offset of each partition and, if
+// they are needed again, its records.
 type topicLog struct {
+	name    string
+	id      int32
+	readers []*unit // those that read it as a source; a global store comes last
 	next    []int64
 	records [][]processor.RawRecord // by partition
 	turn    int32                   // for records without a key
@@ -18,11 +21,12 @@ type topicLog struct {
 }
 
 func (d *Driver) topic(name string) *topicLog {
-	t := d.topics[name]
+	t := d.byName[name]
 	if t == nil {
 		n := d.partitionsOf(name)
-		t = &topicLog{next: make([]int64, n), records: make([][]processor.RawRecord, n)}
-		d.topics[name] = t
+		t = &topicLog{name: name, id: int32(len(d.topics)), next: make([]int64, n), records: make([][]processor.RawRecord, n)}
+		d.byName[name] = t
+		d.topics = append(d.topics, t)
 	}
 	return t
 }
@@ -30,6 +34,9 @@ func (d *Driver) topic(name string) *topicLog {
 // partition chooses a partition as a producer does.
 func (t *topicLog) partition(key []byte) int32 {
 	n := int32(len(t.next))
+	if n == 1 {
+		return 0
+	}
 	if key == nil {
 		t.turn++
 		return (t.turn - 1) % n
@@ -37,12 +44,30 @@ func (t *topicLog) partition(key []byte) int32 {
 	return murmur2.Partition(key, n)
 }
 
-// append gives r its offset.
-func (t *topicLog) append(r *processor.RawRecord, keep bool) {
-	r.Offset = t.next[r.Partition]
-	t.next[r.Partition]++
-	if keep {
-		t.records[r.Partition] = append(t.records[r.Partition], *r)
+// append gives a record its offset.
+func (t *topicLog) append(partition int32) (offset int64) {
+	offset = t.next[partition]
+	t.next[partition]++
+	return offset
+}
+
+// place gives row i of the log its offset in its topic.
+func (d *Driver) place(i int) {
+	r := d.log.row(i)
+	t := d.topics[r.topic]
+	r.offset = t.append(r.partition)
+	if d.keeps() {
+		t.records[r.partition] = append(t.records[r.partition], d.raw(i))
+	}
+}
+
+// raw is row i of the log as a record.
+func (d *Driver) raw(i int) processor.RawRecord {
+	r := d.log.row(i)
+	key, value := d.log.bytes(r)
+	return processor.RawRecord{
+		Topic: d.topics[r.topic].name, Partition: r.partition, Offset: r.offset, Timestamp: r.timestamp,
+		Key: key, Value: value, Headers: d.log.headersOf(i),
 	}
 }
 
@@ -61,40 +86,19 @@ func (u *unit) Send(topic string, partition int32, key, value []byte, ts int64, 
 	} else if !t.placed && key != nil && partition != t.partition(key) {
 		t.placed = true
 	}
-	d.staged = append(d.staged, processor.RawRecord{
-		Topic: topic, Partition: partition, Timestamp: ts, Headers: h,
-		Key: d.bytes.copy(key), Value: d.bytes.copy(value),
-	})
+	d.log.add(t.id, partition, key, value, ts, h)
 	return nil
 }
 
 // PartitionsOf implements processor.Collector.
 func (u *unit) PartitionsOf(topic string) (int32, error) { return u.d.partitionsOf(topic), nil }
 
-// arena copies small byte slices into large ones. They live as long as any of
-// their neighbours.
-type arena struct{ free []byte }
-
-func (a *arena) copy(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	if len(b) > cap(a.free)-len(a.free) {
-		if len(b) > 4<<10 {
-			return append([]byte{}, b...)
-		}
-		a.free = make([]byte, 0, 32<<10)
-	}
-	n := len(a.free)
-	a.free = append(a.free, b...)
-	return a.free[n:len(a.free):len(a.free)]
-}
-
-// one is a batch of one record.
+// one is a batch of one record. It is used again once it is released.
 type one struct {
 	d    *Driver
 	r    task.Record
 	done bool
+	own  []byte // the bytes of a record that is not kept
 }
 
 func (o *one) Next(r *task.Record) (bool, error) {
@@ -112,7 +116,8 @@ func (o *one) Release() {
 	o.d.spare = append(o.d.spare, o)
 }
 
-func (d *Driver) batch(r *processor.RawRecord) *one {
+// batch makes a batch of a record. It copies the bytes unless they are kept.
+func (d *Driver) batch(r *processor.RawRecord, kept bool) *one {
 	var o *one
 	if n := len(d.spare); n > 0 {
 		o, d.spare = d.spare[n-1], d.spare[:n-1]
@@ -121,5 +126,16 @@ func (d *Driver) batch(r *processor.RawRecord) *one {
 	}
 	o.done = false
 	o.r = task.Record{Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers}
+	if kept {
+		return o
+	}
+	o.own = append(append(o.own[:0], r.Key...), r.Value...)
+	n := len(r.Key)
+	if r.Key != nil {
+		o.r.Key = o.own[:n:n]
+	}
+	if r.Value != nil {
+		o.r.Value = o.own[n:len(o.own):len(o.own)]
+	}
 	return o
 }

@@ -1,7 +1,7 @@
 package testdriver
 
 import (
-	"slices"
+	"fmt"
 
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
@@ -23,25 +23,32 @@ func (d *Driver) Output[K, V any](t topology.Topic[K, V]) Output[K, V] {
 
 // Read returns the next record; the test fails when there is none.
 func (o Output[K, V]) Read() processor.Record[K, V] {
-	o.d.tb.Helper()
-	r, ok := o.take()
-	if !ok {
-		o.d.tb.Fatalf("testdriver: topic %s has no more records", o.t.Name)
+	r, err := o.read()
+	if err != nil {
+		o.d.tb.Helper()
+		o.d.check(err)
 	}
 	return r
 }
 
 // All returns the records that were not read yet.
 func (o Output[K, V]) All() []processor.Record[K, V] {
-	o.d.tb.Helper()
-	var rs []processor.Record[K, V]
-	for {
-		r, ok := o.take()
-		if !ok {
-			return rs
-		}
-		rs = append(rs, r)
+	n := 0
+	for i := o.find(*o.next); i < o.d.delivered; i = o.find(i + 1) {
+		n++
 	}
+	if n == 0 {
+		return nil
+	}
+	rs := make([]processor.Record[K, V], n)
+	for i := range rs {
+		var err error
+		if rs[i], err = o.read(); err != nil {
+			o.d.tb.Helper()
+			o.d.check(err)
+		}
+	}
+	return rs
 }
 
 // ReadMap returns the last value of each key among the records of o that were
@@ -60,46 +67,44 @@ func ReadMap[K comparable, V any](o Output[K, V]) map[K]V {
 }
 
 // Empty reports whether all records of the topic were read.
-func (o Output[K, V]) Empty() bool {
-	return !slices.ContainsFunc(o.d.records[*o.next:], func(r processor.RawRecord) bool { return r.Topic == o.t.Name })
+func (o Output[K, V]) Empty() bool { return o.find(*o.next) == o.d.delivered }
+
+// find returns the first row of the topic from i on, that after the last of all
+// where there is none.
+func (o Output[K, V]) find(i int) int {
+	id := o.d.topic(o.t.Name).id
+	for i < o.d.delivered && o.d.log.row(i).topic != id {
+		i++
+	}
+	return i
 }
 
-func (o Output[K, V]) take() (r processor.Record[K, V], ok bool) {
-	o.d.tb.Helper()
-	for *o.next < len(o.d.records) {
-		raw := &o.d.records[*o.next]
-		*o.next++
-		if raw.Topic != o.t.Name {
-			continue
-		}
-		r.Timestamp, r.Headers = raw.Timestamp, raw.Headers
-		var err error
-		if r.NullKey, err = decode(o.t.Key, raw.Key, &r.Key); err != nil {
-			o.d.tb.Fatalf("testdriver: topic %s: key: %v", o.t.Name, err)
-		}
-		if r.NullValue, err = decode(o.t.Value, raw.Value, &r.Value); err != nil {
-			o.d.tb.Fatalf("testdriver: topic %s: value: %v", o.t.Name, err)
-		}
-		return r, true
+func (o Output[K, V]) read() (r processor.Record[K, V], err error) {
+	i := o.find(*o.next)
+	if i == o.d.delivered {
+		return r, fmt.Errorf("topic %s has no more records", o.t.Name)
 	}
-	return r, false
+	*o.next = i + 1
+	row := o.d.log.row(i)
+	r.Timestamp, r.Headers = row.timestamp, o.d.log.headersOf(i)
+	key, value := o.d.log.bytes(row)
+	if r.NullKey, err = decode(o.t.Key, key, &r.Key); err != nil {
+		return r, fmt.Errorf("topic %s: key: %w", o.t.Name, err)
+	}
+	if r.NullValue, err = decode(o.t.Value, value, &r.Value); err != nil {
+		return r, fmt.Errorf("topic %s: value: %w", o.t.Name, err)
+	}
+	return r, nil
 }
 
 // Records returns every record that the topology sent, over all topics and in
 // the order of sending, changelogs and repartition topics included. The slice
 // belongs to the Driver.
-func (d *Driver) Records() []processor.RawRecord { return d.records }
-
-// encode gives nil for a null, and never nil for anything else.
-func encode[T any](s serde.Serde[T], v T, isNull bool) ([]byte, error) {
-	if test := serde.NullTest(s); isNull || test != nil && test(v) {
-		return nil, nil
+func (d *Driver) Records() []processor.RawRecord {
+	for i := len(d.records); i < d.delivered; i++ {
+		d.records = append(d.records, d.raw(i))
 	}
-	b, err := s.Append(nil, v)
-	if b == nil {
-		b = []byte{}
-	}
-	return b, err
+	return d.records
 }
 
 func decode[T any](s serde.Serde[T], b []byte, v *T) (isNull bool, err error) {

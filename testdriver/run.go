@@ -1,9 +1,11 @@
 package testdriver
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
+	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/processor"
 )
 
@@ -12,9 +14,9 @@ import (
 func (d *Driver) keeps() bool { return d.random != nil || d.cfg.onFailure != nil }
 
 // send appends a record of the test to its topic.
-func (d *Driver) send(r processor.RawRecord) error {
+func (d *Driver) send(r *processor.RawRecord) error {
 	t := d.topic(r.Topic)
-	if len(d.readers[r.Topic]) == 0 {
+	if len(t.readers) == 0 {
 		return fmt.Errorf("topic %q is not a source of the topology", r.Topic)
 	}
 	if r.Partition < 0 {
@@ -22,20 +24,24 @@ func (d *Driver) send(r processor.RawRecord) error {
 	} else if int(r.Partition) >= len(t.next) {
 		return fmt.Errorf("topic %q has no partition %d", r.Topic, r.Partition)
 	}
-	r.Key, r.Value = d.bytes.copy(r.Key), d.bytes.copy(r.Value)
-	t.append(&r, d.keeps())
-	return d.hand(&r)
+	r.Offset = t.append(r.Partition)
+	if d.keeps() {
+		r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+		t.records[r.Partition] = append(t.records[r.Partition], *r)
+	}
+	return d.hand(t, r, d.keeps())
 }
 
-// hand gives a record to the tasks that read it. A global store has it at once.
-func (d *Driver) hand(r *processor.RawRecord) error {
-	for _, u := range d.readers[r.Topic] {
+// hand gives a record to the tasks that read it; kept tells that its bytes stay.
+// A global store has it at once.
+func (d *Driver) hand(t *topicLog, r *processor.RawRecord, kept bool) error {
+	for _, u := range t.readers {
 		if u == d.global {
-			if err := d.applyGlobal(r); err != nil {
+			if err := d.applyGlobal(t, d.batch(r, kept)); err != nil {
 				return err
 			}
 		} else if u.partition == r.Partition {
-			if err := u.task.Enqueue(r.Topic, d.batch(r), d.now); err != nil {
+			if err := u.task.Enqueue(t.name, d.batch(r, kept), d.now); err != nil {
 				return err
 			}
 		}
@@ -43,9 +49,9 @@ func (d *Driver) hand(r *processor.RawRecord) error {
 	return nil
 }
 
-func (d *Driver) applyGlobal(r *processor.RawRecord) error {
+func (d *Driver) applyGlobal(t *topicLog, b task.Batch) error {
 	g := d.global
-	if err := g.task.Enqueue(r.Topic, d.batch(r), d.now); err != nil {
+	if err := g.task.Enqueue(t.name, b, d.now); err != nil {
 		return err
 	}
 	for {
@@ -92,18 +98,8 @@ func (d *Driver) run() error {
 
 // step takes one record through a task: process, punctuate, commit, deliver.
 func (d *Driver) step(u *unit) error {
-	err := u.step()
-	if retry := (*processor.RetryError)(nil); errors.As(err, &retry) {
-		if d.cfg.manual && d.random == nil {
-			return fmt.Errorf("with ManualCommit nothing can be tried again: %w", err)
-		}
-		if u.retries++; u.retries > maxRetries {
-			return err
-		}
-		return d.crash(u)
-	}
-	if err != nil {
-		return err
+	if err := u.step(); err != nil {
+		return d.again(u, err)
 	}
 	u.retries = 0
 	if d.strikes() {
@@ -122,6 +118,20 @@ func (d *Driver) step(u *unit) error {
 		return d.crash(u)
 	}
 	return nil
+}
+
+// again handles a failure of a step, which may ask for another try.
+func (d *Driver) again(u *unit, err error) error {
+	if retry := (*processor.RetryError)(nil); !errors.As(err, &retry) {
+		return err
+	}
+	if d.cfg.manual && d.random == nil {
+		return fmt.Errorf("with ManualCommit nothing can be tried again: %w", err)
+	}
+	if u.retries++; u.retries > maxRetries {
+		return err
+	}
+	return d.crash(u)
 }
 
 func (d *Driver) commit(u *unit) error {
@@ -149,35 +159,41 @@ func (u *unit) step() error {
 
 // finish makes a commit final and delivers what was sent in it.
 func (d *Driver) finish(units ...*unit) error {
-	sent := d.staged
-	for i := range sent {
-		d.topic(sent[i].Topic).append(&sent[i], d.keeps())
+	for ; d.placed < d.log.n; d.placed++ {
+		d.place(d.placed)
 	}
 	for _, u := range units {
 		if err := u.done(); err != nil {
 			return err
 		}
 	}
-	d.appended = len(sent)
 	return d.deliver()
 }
 
 // deliver makes staged records visible, in the order in which they were sent,
 // and hands them to the tasks that read them.
 func (d *Driver) deliver() error {
-	for i := 0; i < len(d.staged); i++ {
-		r := &d.staged[i]
-		if i >= d.appended {
-			d.topic(r.Topic).append(r, d.keeps())
+	for d.delivered < d.log.n {
+		i := d.delivered
+		if i == d.placed {
+			d.place(i)
+			d.placed++
 		}
-		d.records = append(d.records, *r)
-		if err := d.hand(&d.records[len(d.records)-1]); err != nil {
-			return err
+		d.delivered++
+		if t := d.topics[d.log.row(i).topic]; len(t.readers) > 0 {
+			r := d.raw(i)
+			if err := d.hand(t, &r, true); err != nil {
+				return err
+			}
 		}
 	}
-	clear(d.staged)
-	d.staged, d.appended = d.staged[:0], 0
 	return nil
+}
+
+// unstage forgets what was sent and not delivered.
+func (d *Driver) unstage() {
+	d.log.cut(d.delivered)
+	d.placed = d.delivered
 }
 
 // commitAll commits every task. In one task for each sub-topology the order is
@@ -241,8 +257,7 @@ func (d *Driver) crash(u *unit) error {
 	if d.cfg.manual {
 		hit = d.tasks
 	}
-	clear(d.staged)
-	d.staged, d.appended = d.staged[:0], 0
+	d.unstage()
 	for _, u := range hit {
 		stores := u.task.Stores()
 		if err := u.stop(); err != nil {

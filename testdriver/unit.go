@@ -90,7 +90,7 @@ func (u *unit) refetch() error {
 	for _, topic := range u.task.Topics() {
 		records := u.d.topic(topic).records[u.partition]
 		for o := u.committed[topic].Offset; o < int64(len(records)); o++ {
-			if err := u.task.Enqueue(topic, u.d.batch(&records[o]), u.d.now); err != nil {
+			if err := u.task.Enqueue(topic, u.d.batch(&records[o], true), u.d.now); err != nil {
 				return err
 			}
 		}
