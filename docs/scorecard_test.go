@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,4 +42,13 @@ func TestScorecardPointsAtWhatExists(t *testing.T) {
 			require.FileExists(t, filepath.Join("..", "internal", "golden", "testdata", "cases", m[1]+".1.json"))
 		}
 	}
+}
+
+// The first line says how many lines say what.
+func TestScorecardCounts(t *testing.T) {
+	text, err := os.ReadFile("scorecard.md")
+	require.NoError(t, err)
+	n := func(says string) int { return strings.Count(string(text), " | "+says+" | ") }
+	require.Contains(t, strings.Join(strings.Fields(string(text)), " "),
+		fmt.Sprintf("%d yes, %d partly, %d different on purpose, %d no.", n("yes"), n("partly"), n("different"), n("no")))
 }

@@ -17,7 +17,9 @@ func (t Table[K, V]) Join[VO, VR any](o Table[K, VO], f func(V, VO) VR, opts ...
 
 // JoinWithKey is Join for a function that also reads the key.
 func (t Table[K, V]) JoinWithKey[VO, VR any](o Table[K, VO], f func(K, V, VO) VR, opts ...StoreOption) Table[K, VR] {
-	return joinTables(t, o, innerJoin, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) { return f(k, l.Value, r.Value), nil }, opts)
+	return joinTables(t, o, innerJoin, func(_ *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) {
+		return f(k, l.Value, r.Value), nil
+	}, opts)
 }
 
 // LeftJoin is Join with a row in the result for each row of t.

@@ -163,13 +163,13 @@ func (s *keyed[K, V]) OnFlush(wantOld bool, f func(k K, u Update[V]) error) {
 func (s *keyed[K, V]) Caching() bool { return s.cache != nil }
 
 // Restore applies a record of the changelog.
-func (s *keyed[K, V]) Restore(key, value []byte, timestamp int64, _ processor.Headers) error {
+func (s *keyed[K, V]) Restore(key, value []byte, timestamp int64, headers processor.Headers) error {
 	if s.expiry != nil && value != nil && s.fault == nil {
 		if err := s.expiry.load(key, timestamp); err != nil {
 			return err
 		}
 	}
-	return s.restore(key, value, timestamp)
+	return s.restore(key, value, timestamp, headers)
 }
 
 // All yields all entries in the order of their encoded keys. What is written in

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/thalweg/thalweg/processor"
@@ -13,8 +14,9 @@ import (
 // their keys into rows and back.
 //
 // A value is stored as it is or, in timestamped stores, as int64 timestamp |
-// value. The changelog always has the plain value, with the timestamp in the
-// record. A value that stands for null is a delete.
+// value; headers are a part of the value, see [HeadersSerde]. The changelog always
+// has the plain value, with timestamp and headers in the record. A value that
+// stands for null is a delete.
 type rows[V any] struct {
 	spec       Spec
 	env        Env
@@ -22,6 +24,7 @@ type rows[V any] struct {
 	vs         serde.Serde[V]
 	isNull     func(V) bool
 	timed      bool
+	headed     bool                         // values begin with headers
 	seg        *segments                    // how rows expire; nil: never
 	logKey     func(dst, row []byte) []byte // nil: the row itself
 	logHeaders bool                         // the changelog gets the headers of the record at hand
@@ -36,6 +39,12 @@ type rows[V any] struct {
 func newRows[V any](spec Spec, env Env, vs serde.Serde[V], timed bool) rows[V] {
 	vs = serde.ForTask(vs)
 	r := rows[V]{spec: spec, env: env, p: env.Partition, vs: vs, isNull: serde.NullTest(vs), timed: timed, logHeaders: spec.LogHeaders}
+	if _, r.headed = vs.(headed); r.headed {
+		r.spec.LogTombstoneHeaders = true
+		if spec.Type == TypeVersioned {
+			r.fault = r.fail("open", errors.New("a versioned store cannot keep headers"))
+		}
+	}
 	r.buf = make([]byte, 0, 64) // never nil: nil is a tombstone
 	if spec.Cached && env.Cache != nil && !env.Partition.readOnly {
 		r.cache = newCache[V](env.Cache)
@@ -207,10 +216,20 @@ func (r *rows[V]) logValue(row, value []byte) error {
 	if r.env.Log == nil {
 		return nil
 	}
+	var ts int64
 	if r.timed {
-		return r.log(row, value[8:], int64(binary.BigEndian.Uint64(value)))
+		ts, value = int64(binary.BigEndian.Uint64(value)), value[8:]
+	} else {
+		ts = r.record().Timestamp
 	}
-	return r.log(row, value, r.record().Timestamp)
+	if r.headed {
+		h, plain, err := cutHeaders(value)
+		if err != nil {
+			return r.fail("log", err)
+		}
+		return r.env.Log(r.logged(row), plain, ts, h)
+	}
+	return r.log(row, value, ts)
 }
 
 // remove deletes a row below the cache, and in the changelog.
@@ -256,20 +275,24 @@ func (r *rows[V]) admit(row []byte, counted bool) (bool, error) {
 // log sends a record to the changelog. A value that is there but empty must not
 // become a tombstone.
 func (r *rows[V]) log(row, value []byte, ts int64) error {
-	key := row
-	if r.logKey != nil {
-		r.lbuf = r.logKey(r.lbuf[:0], row)
-		key = r.lbuf
-	}
 	var h processor.Headers
 	if r.logHeaders || r.spec.LogTombstoneHeaders && value == nil {
 		h = r.record().Headers
 	}
-	return r.env.Log(key, value, ts, h)
+	return r.env.Log(r.logged(row), value, ts, h)
+}
+
+// logged is the key of a row in the changelog.
+func (r *rows[V]) logged(row []byte) []byte {
+	if r.logKey == nil {
+		return row
+	}
+	r.lbuf = r.logKey(r.lbuf[:0], row)
+	return r.lbuf
 }
 
 // restore writes a row from the changelog.
-func (r *rows[V]) restore(row, value []byte, ts int64) error {
+func (r *rows[V]) restore(row, value []byte, ts int64, h processor.Headers) error {
 	if r.fault != nil {
 		return r.fault
 	}
@@ -278,8 +301,15 @@ func (r *rows[V]) restore(row, value []byte, ts int64) error {
 	} else if r.recent != nil {
 		r.recent.touch(row)
 	}
-	if r.timed && value != nil {
-		r.buf = append(binary.BigEndian.AppendUint64(r.buf[:0], uint64(ts)), value...)
+	if (r.timed || r.headed) && value != nil {
+		r.buf = r.buf[:0]
+		if r.timed {
+			r.buf = binary.BigEndian.AppendUint64(r.buf, uint64(ts))
+		}
+		if r.headed {
+			r.buf = appendHeaders(r.buf, h)
+		}
+		r.buf = append(r.buf, value...)
 		value = r.buf
 	}
 	return r.p.Load(row, value)

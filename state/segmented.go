@@ -84,7 +84,7 @@ func (s *segmented[K, V]) onFlush(wantOld bool, f func(k K, time int64, suffix u
 
 // Restore applies a record of the changelog. Records whose segment has expired
 // by then are left out.
-func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, _ processor.Headers) error {
+func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, headers processor.Headers) error {
 	if s.fault != nil {
 		return s.fault
 	}
@@ -105,7 +105,7 @@ func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, _ processo
 	}
 	s.seg.known.add(f.time/s.seg.interval, f.key)
 	s.rb = s.seg.row(s.rb[:0], f)
-	if err := s.restore(s.rb, value, timestamp); err != nil || !s.seg.indexed {
+	if err := s.restore(s.rb, value, timestamp, headers); err != nil || !s.seg.indexed {
 		return err
 	}
 	s.rb = append(append(s.rb[:0], s.rb[:8]...), 1)

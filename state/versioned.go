@@ -49,7 +49,10 @@ func (h VersionedHandle[K, V]) StoreName() string { return h.spec.Name }
 func (h VersionedHandle[K, V]) Spec() Spec { return h.spec }
 
 // Open opens the store in a task.
-func (h VersionedHandle[K, V]) Open(env Env) (Store, error) { return h.OpenVersioned(env), nil }
+func (h VersionedHandle[K, V]) Open(env Env) (Store, error) {
+	s := h.OpenVersioned(env)
+	return s, s.fault
+}
 
 // OpenVersioned is Open with the store's type.
 func (h VersionedHandle[K, V]) OpenVersioned(env Env) *VersionedStore[K, V] {
