@@ -52,9 +52,7 @@ func namesExplicit(p *plan) {
 
 // mergeRepartition has four consumers of one re-keyed stream.
 func mergeRepartition(p *plan) {
-	in := p.b.Stream(texts("in"))
-	tab := p.b.Table(texts("tab"), "tabs")
-	s := in.SelectKey(first)
+	s := p.b.Stream(texts("in")).SelectKey(first)
 	s.MapValues(func(v text) text { return new(strings.ToUpper(show(v))) }).
 		GroupByKey().Count("cnt").ToStream().To(counts("c"))
 	s.GroupByKey().Reduce("red", reduce).ToStream().To(texts("r"))
@@ -64,6 +62,7 @@ func mergeRepartition(p *plan) {
 		Count("win").
 		ToStream().SelectKey(func(w windowed, _ int64) text { return winKey(w) }).
 		To(counts("w"))
+	tab := p.b.Table(texts("tab"), "tabs")
 	s.LeftJoinTable(tab, leftJoin, dsl.RepartitionAs("join")).To(texts("j"))
 }
 

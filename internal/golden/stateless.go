@@ -195,9 +195,10 @@ func statelessMultiTopicSource(p *plan) {
 }
 
 func headersThroughStateful(p *plan) {
-	in, tab := p.b.Stream(texts("in")), p.b.Table(texts("tab"), "tab-store")
+	in := p.b.Stream(texts("in"))
 	in.GroupByKey().Count("cnt").ToStream().To(counts("counts"))
 	in.SelectKey(first).GroupByKey().Reduce("red", reduce).ToStream().To(texts("reduced"))
+	tab := p.b.Table(texts("tab"), "tab-store")
 	in.LeftJoinTable(tab, leftJoin).To(texts("joined"))
 	tab.ToStream().To(texts("tabout"))
 }

@@ -14,6 +14,8 @@ import org.apache.kafka.streams.state.AggregationWithHeaders;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.SessionStore;
+import org.apache.kafka.streams.state.TimestampedKeyValueStore;
+import org.apache.kafka.streams.state.TimestampedWindowStore;
 import org.apache.kafka.streams.state.ValueAndTimestamp;
 import org.apache.kafka.streams.state.ValueTimestampHeaders;
 import org.apache.kafka.streams.state.VersionedKeyValueStore;
@@ -54,22 +56,18 @@ final class Stores {
 
     private static ObjectNode keyValue(KeyValueStore<?, ?> store) {
         List<ObjectNode> entries = new ArrayList<>();
-        int size = 0;
-        String type = null;
+        boolean internal = false;
         try (KeyValueIterator<?, ?> all = store.all()) {
             while (all.hasNext()) {
                 KeyValue<?, ?> kv = all.next();
-                if (size++ == 0) {
-                    type = ours(plain(kv.value)) ? "internal"
-                        : timestamp(kv.value) >= 0 ? "timestamped-keyvalue" : "keyvalue";
-                }
+                internal |= ours(plain(kv.value));
                 entries.add(entry(kv.key, null, null, kv.value));
             }
         }
-        if ("internal".equals(type)) {
-            return Recorder.JSON.createObjectNode().put("type", type).put("size", size);
+        if (internal) {
+            return Recorder.JSON.createObjectNode().put("type", "internal").put("size", entries.size());
         }
-        return listed(type == null ? "keyvalue" : type, entries);
+        return listed(store instanceof TimestampedKeyValueStore ? "timestamped-keyvalue" : "keyvalue", entries);
     }
 
     /** Values of classes of Kafka Streams' own are not shown. */
@@ -79,15 +77,13 @@ final class Stores {
 
     private static ObjectNode window(WindowStore<?, ?> store) {
         List<ObjectNode> entries = new ArrayList<>();
-        boolean timed = false;
         try (KeyValueIterator<? extends Windowed<?>, ?> all = store.all()) {
             while (all.hasNext()) {
                 KeyValue<? extends Windowed<?>, ?> kv = all.next();
-                timed |= timestamp(kv.value) >= 0;
                 entries.add(entry(kv.key.key(), kv.key.window().start(), null, kv.value));
             }
         }
-        return listed(timed ? "timestamped-window" : "window", entries);
+        return listed(store instanceof TimestampedWindowStore ? "timestamped-window" : "window", entries);
     }
 
     private static ObjectNode session(SessionStore<?, ?> store) {
