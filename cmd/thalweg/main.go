@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/thalweg/thalweg/internal/flags"
 )
 
 // Exit codes, listed in the help as well.
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	exited, code := false, 0
 	parser, err := kong.New(&c,
 		kong.Name("thalweg"),
-		kong.Description("A Kafka-protocol broker and its tools.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no broker reachable, 4 unknown topic or group."),
+		kong.Description("A Kafka-protocol broker and its tools. Long flags take one dash or two.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no broker reachable, 4 unknown topic or group."),
 		kong.Writers(out, errs),
 		kong.Exit(func(n int) { exited, code = true, n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -86,7 +88,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	kctx, err := parser.Parse(args)
+	kctx, err := parser.Parse(flags.Long(parser.Model, args))
 	if exited { // --help has printed itself
 		return code
 	}

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GOMODCACHE", v[2])
 			e.Setenv("GOPROXY", v[3])
 			e.Setenv("GOTOOLCHAIN", "auto")
+			e.Setenv("CHECKOUT", checkout())
 			return nil
 		},
 	})

@@ -20,7 +20,7 @@ var projectFiles embed.FS
 type newCmd struct {
 	Name    string `arg:"" help:"Name of the project and of its directory."`
 	Module  string `help:"Module path; the name if left out."`
-	Thalweg string `type:"path" placeholder:"DIR" help:"Checkout of thalweg to build against; the one this command was built from if left out."`
+	Thalweg string `type:"path" placeholder:"DIR" help:"Checkout of thalweg to build against; the one this command was built from, or is run in, if left out."`
 	NoTidy  bool   `help:"Leave out go mod tidy."`
 }
 
@@ -39,9 +39,16 @@ func (c *newCmd) Run(e *env) error {
 	if p.Replace == "" {
 		p.Replace = checkout()
 	}
-	if err := os.Mkdir(c.Name, 0o755); errors.Is(err, os.ErrExist) {
+	if _, err := os.Stat(c.Name); err == nil {
 		return fmt.Errorf("%s exists already", c.Name)
-	} else if err != nil {
+	}
+	if p.Replace == "" {
+		return &exitError{exitUsage, errors.New("where is thalweg? Nothing is published yet: name a checkout with --thalweg DIR")}
+	}
+	if !isCheckout(p.Replace) {
+		return &exitError{exitUsage, fmt.Errorf("there is no checkout of thalweg at %s", p.Replace)}
+	}
+	if err := os.Mkdir(c.Name, 0o755); err != nil {
 		return err
 	}
 	files, err := writeProject(c.Name, p)
@@ -82,15 +89,30 @@ func writeProject(dir string, p project) (files []string, err error) {
 	return files, nil
 }
 
-// checkout is the directory this command was built from, or "" where it is not there (any more).
+// checkout is the directory of thalweg that this command was built from or, where the build did not keep that (-trimpath)
+// or it has gone, the one that the working directory lies in; "" where there is neither.
 func checkout() string {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return ""
+	var starts []string
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
+		starts = append(starts, filepath.Dir(file))
 	}
-	root := filepath.Dir(filepath.Dir(filepath.Dir(file)))
-	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
-		return ""
+	if wd, err := os.Getwd(); err == nil {
+		starts = append(starts, wd)
 	}
-	return root
+	for _, dir := range starts {
+		for ; ; dir = filepath.Dir(dir) {
+			if isCheckout(dir) {
+				return dir
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	return ""
+}
+
+func isCheckout(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	return err == nil && strings.HasPrefix(string(text), "module github.com/thalweg/thalweg\n")
 }

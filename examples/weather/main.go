@@ -20,6 +20,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/thalweg/thalweg/internal/flags"
 )
 
 type cli struct {
@@ -89,11 +91,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	k := kong.Parse(&c, kong.Name("weather"),
-		kong.Description("Hourly observations of airports become daily summaries."),
+	parser := kong.Must(&c, kong.Name("weather"),
+		kong.Description("Hourly observations of airports become daily summaries. Long flags take one dash or two."),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil))))
-	if err := k.Run(); err != nil {
+	command, err := parser.Parse(flags.Long(parser.Model, os.Args[1:]))
+	parser.FatalIfErrorf(err)
+	if err := command.Run(); err != nil {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			fmt.Fprintln(os.Stderr, "weather: interrupted; the same command resumes")
 			os.Exit(130)

@@ -147,7 +147,7 @@ func summary(t *testing.T) string {
 // Two workers share the partitions; one leaves in the middle. What comes out is what the year amounts to.
 func TestProcesses(t *testing.T) {
 	brokers, dir := embedded(t), t.TempDir()
-	producer := start(t, brokers, "produce", "--speed", "2s")
+	producer := start(t, brokers, "produce", "-speed", "2s")
 	first := start(t, brokers, "run", "--state", filepath.Join(dir, "1"))
 	second := start(t, brokers, "run", "--state", filepath.Join(dir, "2"), "--workers", "2")
 	require.Contains(t, producer.wait(t), "26,115 rows in raw_weather_topic")
