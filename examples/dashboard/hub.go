@@ -82,7 +82,10 @@ func (h *hub) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		if err := h.view.Execute(w, nil); err != nil { // the client has gone
+		h.mu.Lock()
+		drawing := template.HTML(h.drawing) // made by the same template, which escaped it
+		h.mu.Unlock()
+		if err := h.view.Execute(w, drawing); err != nil { // the client has gone
 			return
 		}
 	})

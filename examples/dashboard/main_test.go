@@ -38,12 +38,16 @@ func boardWith(t *testing.T, summaries ...pipeline.Summary) *board.Board {
 func TestDrawing(t *testing.T) {
 	d := newDrawing(boardWith(t, summaryOf("EWR", "2013-01-01", 0), summaryOf("EWR", "2013-01-02", 10), summaryOf("LGA", "2013-01-01", 1)))
 	require.Equal(t, "2013-01-02", d.Day)
-	require.Equal(t, 3, d.Windows)
+	require.Equal(t, "3", d.Windows)
+	require.Equal(t, "72", d.Readings)
 	require.Len(t, d.Map, 2)
 	require.Len(t, d.Stations, 2)
 	require.Equal(t, "M0 116.4L2 87.3", d.Stations[0].Mean)
 	require.Equal(t, "M0 101.8L2 72.7L2 101.8L0 130.9Z", d.Stations[0].Band)
 	require.Len(t, d.Stations[0].Rain, 2)
+	require.Len(t, d.Stations[0].Months, 12)
+	require.Equal(t, month{62, "Feb"}, d.Stations[0].Months[1])
+	require.Equal(t, stop{0, colour(high)}, d.Heat[0])
 }
 
 // Many stations are dots on the map; six have charts.
@@ -104,9 +108,12 @@ func TestServe(t *testing.T) {
 	require.Contains(t, string(text), "EventSource")
 
 	events := bufio.NewScanner(get(t, url+"/events"))
-	require.Contains(t, next(t, events), "1 windows")
+	require.Contains(t, next(t, events), "<b>1</b><span class=\"quiet\">windows")
+	text, err = io.ReadAll(get(t, url))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "<b>1</b>", "a page that opens later shows the drawing at once")
 	publish(summaryOf("EWR", "2013-01-02", 0))
-	require.Contains(t, next(t, events), "2 windows")
+	require.Contains(t, next(t, events), "<b>2</b><span class=\"quiet\">windows")
 	stop()
 	require.NoError(t, <-ended)
 }

@@ -95,7 +95,11 @@ func main() {
 		kong.Description("Hourly observations of airports become daily summaries. Long flags take one dash or two."),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil))))
-	command, err := parser.Parse(flags.Long(parser.Model, os.Args[1:]))
+	args := os.Args[1:]
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(flags.Long(parser.Model, args))
 	parser.FatalIfErrorf(err)
 	if err := command.Run(); err != nil {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
