@@ -36,6 +36,7 @@ type cache[V any] struct {
 	budget *Cache
 	how    holding[V]
 	rows   map[string]*cacheEntry[V]
+	last   *cacheEntry[V] // found last: what is read is mostly written next
 	// byRow orders the entries for scans. It is built by the first scan.
 	byRow *btree.BTreeG[*cacheEntry[V]]
 	lru   list[V] // least recently used first
@@ -43,7 +44,8 @@ type cache[V any] struct {
 
 	listener func(row []byte, u Update[V]) error
 	wantOld  bool
-	row      []byte // scratch
+	row      []byte // scratch of scans
+	flushed  []byte // the row being flushed
 	flushing bool
 }
 
@@ -71,12 +73,25 @@ func newCache[V any](budget *Cache) *cache[V] {
 
 func (c *cache[V]) touch(e *cacheEntry[V]) { c.lru.toBack(e) }
 
+// find returns the entry of a row, nil when there is none.
+func (c *cache[V]) find(row []byte) *cacheEntry[V] {
+	if c.last != nil && c.last.row == string(row) {
+		return c.last
+	}
+	e := c.rows[string(row)]
+	if e != nil {
+		c.last = e
+	}
+	return e
+}
+
 // entry finds or makes the entry of a row, as the most recently used one.
 func (c *cache[V]) entry(row []byte) *cacheEntry[V] {
-	e := c.rows[string(row)]
+	e := c.find(row)
 	if e == nil {
 		e = &cacheEntry[V]{row: string(row)}
 		c.rows[e.row] = e
+		c.last = e
 		if c.byRow != nil {
 			c.byRow.Set(e)
 		}
@@ -102,6 +117,9 @@ func (c *cache[V]) remove(e *cacheEntry[V]) {
 	c.lru.remove(e)
 	c.dirty.remove(e)
 	delete(c.rows, e.row)
+	if c.last == e {
+		c.last = nil
+	}
 	if c.byRow != nil {
 		c.byRow.Delete(e)
 	}
@@ -261,7 +279,8 @@ func (r *rows[V]) Flush() error {
 func (r *rows[V]) flush(e *cacheEntry[V]) (err error) {
 	c := r.cache
 	u := Update[V]{HasNew: e.present, Timestamp: e.rec.Timestamp}
-	row := append([]byte(nil), e.row...)
+	c.flushed = append(c.flushed[:0], e.row...)
+	row := c.flushed
 	if c.listener != nil && (!e.present || c.wantOld) {
 		if u.Old, _, u.HasOld, err = r.read(row); err != nil {
 			return err

@@ -148,9 +148,10 @@ func (s *keyed[K, V]) OnFlush(wantOld bool, f func(k K, u Update[V]) error) {
 	if s.cache == nil {
 		return
 	}
+	var k, none K
 	s.cache.wantOld = wantOld
 	s.cache.listener = func(row []byte, u Update[V]) error {
-		var k K
+		k = none // so that nothing is decoded into memory somebody has
 		if err := s.ks.Decode(row, &k); err != nil {
 			return s.fail("flush", err)
 		}

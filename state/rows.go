@@ -86,7 +86,7 @@ func (r *rows[V]) get(row []byte) (v V, ts int64, ok bool, err error) {
 	if r.cache == nil {
 		return r.read(row)
 	}
-	if e := r.cache.rows[string(row)]; e != nil {
+	if e := r.cache.find(row); e != nil {
 		r.cache.touch(e)
 		if !e.present {
 			return v, 0, false, nil

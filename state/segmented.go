@@ -68,13 +68,14 @@ func (s *segmented[K, V]) onFlush(wantOld bool, f func(k K, time int64, suffix u
 	if s.cache == nil {
 		return
 	}
+	var k, none K
 	s.cache.wantOld = wantOld
 	s.cache.listener = func(row []byte, u Update[V]) error {
 		at, ok := s.seg.parse(row)
 		if !ok {
 			return s.fail("flush", ErrCorrupt)
 		}
-		var k K
+		k = none // so that nothing is decoded into memory somebody has
 		if err := s.ks.Decode(at.key, &k); err != nil {
 			return s.fail("flush", err)
 		}

@@ -59,7 +59,9 @@ type Driver struct {
 	drops             map[string]int64 // of tasks that are gone
 	crashes           int
 	closed            bool
-	lazy              bool // commits need not reach the engine
+	failed            bool // the test, by check
+	lazy              bool // commits reach the engine some together: see unit.done
+	own               bool // the engine is the driver's, and goes with it
 }
 
 type config struct {
@@ -92,7 +94,8 @@ func Partitions(n int32) Option { return func(c *config) { c.partitions = n } }
 // updates in between. By default a commit follows each record.
 func ManualCommit() Option { return func(c *config) { c.manual = true } }
 
-// Engine keeps the state in the given engine instead of memory.
+// Engine keeps the state in the given engine instead of memory. Commits reach
+// it some together, and all of them when the Driver is closed.
 func Engine(b state.Backend) Option { return func(c *config) { c.backend = b } }
 
 // ApplicationID sets the application's id, with which the names of internal
@@ -137,9 +140,9 @@ func New(tb TB, t *topology.Topology, opts ...Option) *Driver {
 		o(&d.cfg)
 	}
 	if d.cfg.backend == nil {
-		d.cfg.backend = mem.New()
-		d.lazy = d.cfg.crashSeed == nil && d.cfg.onFailure == nil
+		d.cfg.backend, d.own = mem.New(), true
 	}
+	d.lazy = !d.cfg.manual && !d.keeps()
 	d.now = d.cfg.start
 	if d.cfg.crashSeed != nil {
 		d.random = rand.New(rand.NewPCG(*d.cfg.crashSeed, 0))
@@ -292,6 +295,9 @@ func (d *Driver) Close() {
 	d.closed = true
 	var errs []error
 	for _, u := range d.units() {
+		if d.lazy && !d.own && !d.failed && u.task != nil {
+			errs = append(errs, u.txn.Commit())
+		}
 		errs = append(errs, u.stop())
 	}
 	if d.db != nil {
@@ -306,6 +312,7 @@ func (d *Driver) Close() {
 // TB.Helper, only when there is one: Helper takes longer than a record.
 func (d *Driver) check(err error) {
 	if err != nil {
+		d.failed = true
 		d.tb.Helper()
 		d.tb.Fatalf("testdriver: %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/state/pebble"
 	"github.com/thalweg/thalweg/testdriver"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/windowing"
@@ -258,4 +259,42 @@ func TestCloseJoinWindows(t *testing.T) {
 	require.True(t, d.Output(loud).Empty())
 	d.CloseWindows(d.Now().Add(2 * time.Minute))
 	require.Equal(t, "x?", d.Output(loud).Read().Value)
+}
+
+// An engine of the test's own holds what was committed when the driver has been
+// closed, and nothing else.
+func TestEngineHoldsCommits(t *testing.T) {
+	b := dsl.NewBuilder()
+	b.Stream(lines).GroupByKey().Count("counts")
+	topo, err := b.Build()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for run, tc := range []struct {
+		opts   []testdriver.Option
+		commit bool
+		want   int64
+	}{
+		{nil, false, 1},
+		{nil, false, 2},
+		{[]testdriver.Option{testdriver.ManualCommit()}, true, 3},
+		{[]testdriver.Option{testdriver.ManualCommit()}, false, 3},
+		{nil, false, 4},
+	} {
+		d := testdriver.New(t, topo, append(tc.opts, testdriver.Engine(pebble.Dir(dir)))...)
+		d.Input(lines).Send("k", "v")
+		if tc.commit {
+			d.Commit()
+		}
+		d.Close()
+		db, err := state.Open(pebble.Dir(dir), state.Options{})
+		require.NoError(t, err)
+		view, ok, err := db.View(db.Engine(), "counts", 0)
+		require.NoError(t, err)
+		require.True(t, ok)
+		n, _, ok, err := state.Timestamped("counts", serde.String, serde.Int64).OpenKV(state.Env{Partition: view}).Get("k")
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, tc.want, n, "run %d", run)
+		require.NoError(t, db.Close())
+	}
 }

@@ -11,7 +11,7 @@ import (
 
 // keeps reports whether records must be found again: to restore stores and to
 // process again what was not committed.
-func (d *Driver) keeps() bool { return d.random != nil || d.cfg.onFailure != nil }
+func (d *Driver) keeps() bool { return d.cfg.crashSeed != nil || d.cfg.onFailure != nil }
 
 // send appends a record of the test to its topic.
 func (d *Driver) send(r *processor.RawRecord) error {

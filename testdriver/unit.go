@@ -109,8 +109,9 @@ func (u *unit) flush() error {
 	return nil
 }
 
-// lazyBytes is how much a task keeps above a memory engine that nobody else
-// reads, before it is handed down: a commit after each record would copy it.
+// lazyBytes is how much of what is committed a task keeps above the engine
+// before it hands that down. Where no task is ever started again, nobody can
+// tell, and the engine is spared a batch for each record.
 const lazyBytes = 1 << 20
 
 // done makes a commit final. What was sent in it has its place in the logs.
