@@ -8,7 +8,8 @@ import (
 // first request only what changed is sent. It has no I/O.
 //
 // Invariant: what the broker believes the session holds is exactly sent, or the
-// next request is a full one that replaces it.
+// next request is a full one that replaces it; and whoever asks for a partition
+// gets an answer, if an empty one.
 type session struct {
 	id    int32
 	epoch int32
@@ -47,6 +48,14 @@ func (s *session) advance(id int32) {
 
 // fill puts into req what makes the session hold exactly wants.
 func (s *session) fill(req *kmsg.FetchRequest, wants map[key]want) {
+	// A session answers only what is new to it, and so would never tell a new
+	// cursor where an idle partition ends that another cursor has read.
+	for k, w := range wants {
+		if old, ok := s.sent[k]; ok && old.cursor != w.cursor {
+			s.reset()
+			break
+		}
+	}
 	req.SessionID, req.SessionEpoch = s.id, s.epoch
 	full := s.epoch == 0
 	if full {

@@ -53,3 +53,23 @@ func TestSession(t *testing.T) {
 		}
 	})
 }
+
+// A cursor that takes the place of another is told of its partition, though
+// nothing changed there.
+func TestSessionOfANewCursor(t *testing.T) {
+	var s session
+	a, b := new(Cursor), new(Cursor)
+	k := key{topic: "t"}
+	ask := func(c *Cursor) *kmsg.FetchRequest {
+		req := kmsg.NewPtrFetchRequest()
+		s.fill(req, map[key]want{k: {cursor: c}})
+		s.advance(5)
+		return req
+	}
+	require.Zero(t, ask(a).SessionEpoch)
+	require.Empty(t, ask(a).Topics)
+	again := ask(b)
+	require.Zero(t, again.SessionEpoch)
+	require.Len(t, again.Topics, 1)
+	require.Empty(t, ask(b).Topics)
+}
