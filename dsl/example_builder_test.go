@@ -25,6 +25,25 @@ func ExampleBuilder_Stream() {
 	// JFK 4
 }
 
+// All topics of a pattern are one stream, those that appear later included.
+func ExampleBuilder_StreamMatching() {
+	regions := topology.NewPattern("readings-.*", serde.String, serde.Int64)
+
+	b := dsl.NewBuilder()
+	b.StreamMatching(regions).
+		ProcessFunc("show", func(c *processor.Context, r processor.Record[string, int64], _ *processor.Out[string, int64]) error {
+			fmt.Println(c.Topic(), r.Key, r.Value)
+			return nil
+		})
+
+	d := drive(b)
+	d.Input(regions.Topic("readings-us")).Send("JFK", 3)
+	d.Input(regions.Topic("readings-eu")).Send("AMS", 4)
+	// Output:
+	// readings-us JFK 3
+	// readings-eu AMS 4
+}
+
 func ExampleBuilder_StreamNamed() {
 	b := dsl.NewBuilder()
 	b.StreamNamed("read-lines", lines).To(words, dsl.Named("write-words"))

@@ -47,6 +47,24 @@ func (b *Builder) StreamNamed[K, V any](name string, t topology.Topic[K, V], mor
 	return s
 }
 
+// StreamMatching reads all topics of a pattern as one stream, those that appear
+// while the application runs included. Calling it again with the same pattern
+// returns the same stream. The topic of a record is in the context.
+func (b *Builder) StreamMatching[K, V any](p topology.Pattern[K, V], opts ...Option) Stream[K, V] {
+	id := topology.PatternName(p.Expr)
+	if s, ok := b.sources[id]; ok {
+		if s, ok := s.(Stream[K, V]); ok {
+			return s
+		}
+		b.t.Fail("dsl: pattern %q is read twice, with different types: %v and %v", p.Expr, reflect.TypeOf(s), reflect.TypeFor[Stream[K, V]]())
+	}
+	src := b.t.AddPatternSource(b.name(operatorOf(opts).name, id, -1), p)
+	t := p.Topic(id)
+	s := Stream[K, V]{b: b, p: src, ks: t.Key, vs: t.Value, srcs: []int{src.Node()}}
+	b.sources[id] = s
+	return s
+}
+
 // then adds an operator below s. The streams made by it differ in their types,
 // so what is carried along is filled in by the callers.
 func (s Stream[K, V]) then[KR, VR any](op string, opts []Option, wire func(w *topology.Wiring, name string, next processor.Node[KR, VR]) processor.Node[K, V]) Stream[KR, VR] {

@@ -48,8 +48,8 @@ type App struct {
 	client   *kgo.Client
 	meta     *cluster.Cluster
 	v2       bool
-	plan     *plan
-	dbMu     sync.Mutex // guards db against queries while Run begins and ends
+	plan     atomic.Pointer[plan] // the newest; patterns make new ones
+	dbMu     sync.Mutex           // guards db against queries while Run begins and ends
 	db       *state.DB
 	readers  sync.WaitGroup // open snapshots
 	fetcher  *fetch.Fetcher
@@ -125,7 +125,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.client.Close()
-	if err := a.lay(ctx); err != nil {
+	if err := a.begin(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -150,7 +150,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	defer a.fetcher.Close()
 	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID}
-	a.purger = newPurger(a.plan)
+	a.purger = newPurger(a.plan.Load())
 	return a.work(ctx)
 }
 
@@ -196,36 +196,56 @@ const (
 	topicsTimeout  = time.Minute
 )
 
-// lay plans the topology over the topics and makes the internal ones.
-func (a *App) lay(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
-	defer cancel()
-	if a.plan, err = newPlan(ctx, a.topology, a.cfg.ApplicationID, a.meta); err != nil {
+// begin makes the first plan.
+func (a *App) begin(ctx context.Context) error {
+	matched, err := a.matching(ctx)
+	if err != nil {
 		return err
 	}
-	if len(a.plan.tasks) == 0 {
-		return errNoTasks
+	p, err := a.lay(ctx, matched)
+	if err == nil && len(p.tasks) == 0 && !a.topology.Patterned() {
+		err = errNoTasks
 	}
-	return ensureTopics(ctx, a.client, a.meta, a.plan.internal, a.cfg)
+	return err
+}
+
+// lay plans the topology over the topics, those that match its patterns
+// included, and makes the internal ones. The plan becomes the newest.
+func (a *App) lay(ctx context.Context, matched []assign.Topic) (*plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
+	defer cancel()
+	p, err := newPlan(ctx, a.topology, a.cfg.ApplicationID, a.meta, matched)
+	if err != nil {
+		return nil, err
+	}
+	if err := ensureTopics(ctx, a.client, a.meta, p.internal, a.cfg); err != nil {
+		return nil, err
+	}
+	a.plan.Store(p)
+	return p, nil
 }
 
 // work runs the workers and the membership until one of them fails or ctx is
 // done.
 func (a *App) work(ctx context.Context) error {
-	a.cfg.Workers = min(a.cfg.Workers, len(a.plan.tasks))
+	if !a.topology.Patterned() { // with patterns there may come more tasks
+		a.cfg.Workers = min(a.cfg.Workers, len(a.plan.Load().tasks))
+	}
 	a.numbers.mu.Lock() // Metrics may be asked for already
 	a.numbers.workers = make([]workerMetrics, a.cfg.Workers)
 	a.numbers.mu.Unlock()
 	for i := range a.cfg.Workers {
 		a.workers = append(a.workers, newWorker(a, i))
 	}
-	m := &membership{app: a, fingerprint: a.topology.Fingerprint(), generation: -1, home: make(map[assign.Task]int)}
+	m := &membership{app: a, fingerprint: a.topology.Fingerprint(), generation: -1, home: make(map[assign.Task]int), plan: a.plan.Load()}
 	// A member joins again once its transaction is over, which takes at most
 	// the transaction timeout; so long the group waits for it.
 	member := group.New(group.Config{
 		Client: a.client, Group: a.cfg.ApplicationID, Instance: a.cfg.InstanceID,
 		Session: a.cfg.SessionTimeout, Heartbeat: a.cfg.HeartbeatInterval, Rebalance: a.cfg.SessionTimeout + a.cfg.TransactionTimeout,
-		Topics: a.plan.sources, Place: a.plan.inputs, Handler: m, Logger: a.logger,
+		Topics:  func() []string { return a.plan.Load().sources },
+		Place:   func(t assign.Task) map[string][]int32 { return a.plan.Load().inputs(t) },
+		Handler: m, Logger: a.logger,
 	})
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -253,6 +273,9 @@ func (a *App) work(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	if a.topology.Patterned() {
+		membership.Go(func() { a.watchTopics(ctx, m, member.Rejoin) })
+	}
 	membership.Go(func() { a.purger.run(ctx, a.client, a.logger) })
 	<-ctx.Done()
 	a.state.set(Stopping)
@@ -328,7 +351,7 @@ func (a *App) localState() []assign.Local {
 	}
 	var local []assign.Local
 	for t, n := range sum {
-		if a.plan.has(t) {
+		if a.plan.Load().has(t) {
 			local = append(local, assign.Local{Task: t, Position: n})
 		}
 	}

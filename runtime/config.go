@@ -91,6 +91,9 @@ type Config struct {
 	// Reset says where a source begins that has neither a committed offset nor
 	// a reset policy of its own. Default earliest.
 	Reset topology.ResetPolicy
+	// PatternInterval is the time between two looks for new topics that match
+	// the pattern of a source. Default 30 s.
+	PatternInterval time.Duration
 	// ReplicationFactor of internal topics. Default: the brokers'.
 	ReplicationFactor int16
 	// InternalTopics is configuration added to all internal topics.
@@ -135,6 +138,7 @@ func (c Config) withDefaults() Config {
 	def(&c.HeartbeatInterval, 3*time.Second)
 	def(&c.TransactionTimeout, 10*time.Second)
 	def(&c.Reset, topology.ResetEarliest)
+	def(&c.PatternInterval, 30*time.Second)
 	def(&c.ReplicationFactor, -1)
 	def(&c.FetchBytes, 1<<20)
 	def(&c.RetryAfter, time.Second)
@@ -170,6 +174,7 @@ func (c Config) Validate(t *topology.Topology) error {
 	}{
 		{"CommitInterval", c.CommitInterval}, {"SessionTimeout", c.SessionTimeout}, {"HeartbeatInterval", c.HeartbeatInterval},
 		{"TransactionTimeout", c.TransactionTimeout}, {"RetryAfter", c.RetryAfter},
+		{"PatternInterval", c.PatternInterval},
 	} {
 		if d.v < 0 {
 			fail("%s is %v: it cannot be negative", d.name, d.v)

@@ -70,10 +70,11 @@ func (a *App) openGlobals() (*globals, error) {
 	if err := t.Init(0); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
-	topics := slices.Clone(a.plan.globals)
+	plan := a.plan.Load()
+	topics := slices.Clone(plan.globals)
 	slices.Sort(topics)
 	for _, topic := range slices.Compact(topics) {
-		for p := range a.plan.partitions[topic] {
+		for p := range plan.partitions[topic] {
 			g.inputs = append(g.inputs, &input{topic: topic, cursor: a.fetcher.Add(topic, p, fetch.AtEarliest, fetch.Earliest, g.notify)})
 			g.ends = append(g.ends, -1)
 		}

@@ -27,6 +27,9 @@ type membership struct {
 	generation int32
 	home       map[assign.Task]int // which worker runs it
 	known      []string            // transactional ids of the last generation seen
+	plan       *plan               // under which the tasks of home were opened
+	balanced   bool                // this member planned the generation being assigned
+	leads      bool                // or that it runs
 }
 
 // Subscription implements group.Handler.
@@ -48,6 +51,10 @@ func (m *membership) Subscription() assign.Subscription {
 
 // Balance implements group.Handler.
 func (m *membership) Balance(ctx context.Context, subs map[string]assign.Subscription) (map[string]assign.Assignment, error) {
+	plan, err := m.replan(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var members []assign.Member
 	var ids, known []string
 	out := make(map[string]assign.Assignment, len(subs))
@@ -58,18 +65,18 @@ func (m *membership) Balance(ctx context.Context, subs map[string]assign.Subscri
 			out[id] = assign.Assignment{Refused: fmt.Sprintf("its topology (fingerprint %s) and that of process %s, which leads the group (fingerprint %s), differ in what they read or keep: stop all processes of the old version first, or give the new one another ApplicationID; topology.Diff tells what changed", s.Fingerprint, m.app.process, m.fingerprint)}
 			continue
 		}
-		owned := slices.DeleteFunc(slices.Clone(s.Owned), func(t assign.Task) bool { return !m.app.plan.has(t) })
+		owned := slices.DeleteFunc(slices.Clone(s.Owned), func(t assign.Task) bool { return !plan.has(t) })
 		members = append(members, assign.Member{ID: id, Workers: s.Workers, Generation: s.Generation, Owned: owned, Local: s.Local})
 	}
 	left := m.fence(ctx, departed(known, ids))
 	ids = append(ids, left...)
 	slices.Sort(ids)
 
-	p := assign.Decide(m.app.plan.tasks, m.app.plan.stateful, members)
+	p := assign.Decide(plan.tasks, plan.stateful, members)
 	for id, tasks := range p.Given {
-		out[id] = assign.Assignment{Tasks: tasks, Known: ids}
+		out[id] = assign.Assignment{Tasks: tasks, Known: ids, Topics: plan.matched}
 	}
-	m.app.logger.Info("assigned tasks to the group", "members", len(members), "tasks", len(m.app.plan.tasks), "waiting", p.Withheld)
+	m.app.logger.Info("assigned tasks to the group", "members", len(members), "tasks", len(plan.tasks), "waiting", p.Withheld)
 	return out, nil
 }
 
@@ -132,23 +139,35 @@ func fenceOne(ctx context.Context, client *kgo.Client, id string, timeout time.D
 
 // Assigned implements group.Handler.
 func (m *membership) Assigned(ctx context.Context, e group.Epoch) (gaveUp bool, err error) {
+	plan, err := m.adopt(ctx, e.Topics)
+	if err != nil {
+		return false, err
+	}
 	m.mu.Lock()
 	m.generation, m.known = e.Generation, e.Known
+	m.leads, m.balanced = m.balanced, false
+	old := m.plan
+	m.plan = plan
 	msgs := make([]epochMsg, len(m.app.workers))
 	load := make([]int, len(m.app.workers))
+	added := 0
 	for i := range msgs {
-		msgs[i].epoch = commit.Epoch{Member: e.Member, Generation: e.Generation}
+		msgs[i].epoch, msgs[i].plan = commit.Epoch{Member: e.Member, Generation: e.Generation}, plan
 	}
 	for t, w := range m.home {
 		if slices.Contains(e.Tasks, t) {
 			load[w]++
+			if plan != old && !maps.EqualFunc(old.inputs(t), plan.inputs(t), slices.Equal) {
+				msgs[w].giveUp = append(msgs[w].giveUp, t)
+				msgs[w].takeOn = append(msgs[w].takeOn, t)
+				added++
+			}
 			continue
 		}
 		msgs[w].giveUp = append(msgs[w].giveUp, t)
 		delete(m.home, t)
 		gaveUp = true
 	}
-	added := 0
 	for _, t := range e.Tasks {
 		if _, running := m.home[t]; running {
 			continue
@@ -202,6 +221,7 @@ func (m *membership) Lost(reason error) {
 	m.mu.Lock()
 	clear(m.home)
 	m.generation = -1
+	m.leads, m.balanced = false, false
 	m.mu.Unlock()
 	m.app.logger.Warn("tasks lost", "err", reason)
 	for _, w := range m.app.workers {

@@ -29,6 +29,8 @@ type plan struct {
 	// sources are all source topics by full name, sorted.
 	sources []string
 	globals []string // full names of the topics of global stores
+	// matched are the topics that the patterns of the topology read, by name.
+	matched []assign.Topic
 }
 
 // subPlan is one sub-topology.
@@ -52,14 +54,24 @@ type internalTopic struct {
 	config     map[string]string
 }
 
-// newPlan asks for the source topics and lays the topology over them. It names
-// all topics that are missing.
-func newPlan(ctx context.Context, t *topology.Topology, appID string, meta *cluster.Cluster) (*plan, error) {
-	p := &plan{topology: t, appID: appID, partitions: make(map[string]int32), subs: make(map[int32]*subPlan)}
+// newPlan asks for the source topics and lays the topology over them and the
+// matched ones. It names all topics that are missing.
+func newPlan(ctx context.Context, t *topology.Topology, appID string, meta *cluster.Cluster, matched []assign.Topic) (*plan, error) {
+	names := make([]string, len(matched))
+	p := &plan{appID: appID, partitions: make(map[string]int32), subs: make(map[int32]*subPlan), matched: matched}
+	for i, m := range matched {
+		names[i] = m.Name
+		p.partitions[m.Name] = m.Partitions
+	}
+	t, err := t.Over(appID, names)
+	if err != nil {
+		return nil, fmt.Errorf("runtime: %w", err)
+	}
+	p.topology = t
 	var external []string
 	for _, s := range t.SubTopologies() {
 		for _, topic := range s.SourceTopics {
-			if !t.Internal(topic) && !slices.Contains(external, topic) {
+			if _, known := p.partitions[topic]; !known && !t.Internal(topic) && !slices.Contains(external, topic) {
 				external = append(external, topic)
 			}
 		}

@@ -53,13 +53,14 @@ func name(t assign.Task) string { return fmt.Sprintf("%d_%d", t.Sub, t.Partition
 // open makes the task and begins to prepare it.
 func (w *worker) open(id assign.Task) error {
 	ctx, cancel := context.WithCancel(w.ctx)
+	partitions := w.plan.partitions
 	s := &slot{id: id, cancel: cancel, topicIDs: make(map[string][16]byte)}
 	cfg := task.Config{
-		Context: ctx, Topology: w.app.topology, Subs: []int{int(id.Sub)}, Partition: id.Partition,
+		Context: ctx, Topology: w.plan.topology, Subs: []int{int(id.Sub)}, Partition: id.Partition,
 		ApplicationID: w.app.cfg.ApplicationID, ID: name(id), Cache: w.cache, Collector: w.collector,
 		OnFailure: w.app.cfg.OnError, DeadLetters: w.app.cfg.DeadLetterTopic, MaxIdle: w.app.cfg.MaxTaskIdle,
 		CaughtUp: s.caughtUp, EmitInterval: emitInterval, Global: w.app.global, Notify: w.notify,
-		Reads: func(topic string) bool { return id.Partition < w.app.plan.partitions[topic] },
+		Reads: func(topic string) bool { return id.Partition < partitions[topic] },
 	}
 	if w.app.db != nil {
 		s.txn = w.app.db.NewTxn()
@@ -85,7 +86,7 @@ func (w *worker) open(id assign.Task) error {
 	var inputs []localInput
 	for _, topic := range t.Topics() {
 		in := localInput{topic: topic}
-		if r := w.app.plan.subs[id.Sub].resets[topic]; r.Policy == topology.ResetByDuration {
+		if r := w.plan.subs[id.Sub].resets[topic]; r.Policy == topology.ResetByDuration {
 			in.back = max(r.Back, time.Millisecond)
 		}
 		inputs = append(inputs, in)
@@ -183,7 +184,7 @@ func (w *worker) start(s *slot) error {
 	}
 	for _, topic := range s.task.Topics() {
 		o := s.offsets[topic]
-		at, reset, err := w.app.begin(s.id.Sub, topic, o.offset)
+		at, reset, err := w.begin(s.id.Sub, topic, o.offset)
 		if o.reset {
 			at, reset = o.at, fetch.Earliest
 		}
@@ -201,10 +202,10 @@ func (w *worker) start(s *slot) error {
 // begin finds where to read a topic: at the committed offset if there is one,
 // otherwise as its reset policy says. That of a duration was looked up with the
 // committed offsets.
-func (a *App) begin(sub int32, topic string, committed int64) (at int64, reset fetch.Reset, err error) {
-	policy := a.plan.subs[sub].resets[topic].Policy
+func (w *worker) begin(sub int32, topic string, committed int64) (at int64, reset fetch.Reset, err error) {
+	policy := w.plan.subs[sub].resets[topic].Policy
 	if policy == topology.ResetDefault {
-		policy = a.cfg.Reset
+		policy = w.app.cfg.Reset
 	}
 	switch policy {
 	case topology.ResetLatest:

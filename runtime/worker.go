@@ -34,6 +34,7 @@ type worker struct {
 	collector *collector
 	cache     *state.Cache
 	machine   *commit.Machine
+	plan      *plan // under which tasks are opened
 	slots     map[assign.Task]*slot
 	order     []*slot // running slots sorted, nil when out of date
 	wake      chan struct{}
@@ -58,9 +59,11 @@ type worker struct {
 // Messages to a worker.
 type (
 	// epochMsg is a new assignment epoch: the tasks to give up and to take on.
-	// done is called when those to give up are committed and closed.
+	// A task whose inputs the plan changes is among both. done is called when
+	// those to give up are committed and closed.
 	epochMsg struct {
 		epoch  commit.Epoch
+		plan   *plan
 		giveUp []assign.Task
 		takeOn []assign.Task
 		done   func()
@@ -215,6 +218,7 @@ func (w *worker) settle() error {
 				}
 			}
 		}
+		w.plan = c.plan
 		for _, id := range c.takeOn {
 			if err := w.open(id); err != nil {
 				c.done()

@@ -59,9 +59,10 @@ type Driver struct {
 	drops             map[string]int64 // of tasks that are gone
 	crashes           int
 	closed            bool
-	failed            bool // the test, by check
-	lazy              bool // commits reach the engine some together: see unit.done
-	own               bool // the engine is the driver's, and goes with it
+	failed            bool     // the test, by check
+	lazy              bool     // commits reach the engine some together: see unit.done
+	own               bool     // the engine is the driver's, and goes with it
+	matched           []string // topics that a pattern has matched
 }
 
 type config struct {
@@ -217,6 +218,9 @@ func (d *Driver) globals() []*unit {
 func (d *Driver) widest(s topology.SubTopology) (n int32) {
 	for _, t := range s.SourceTopics {
 		n = max(n, d.partitionsOf(topology.FullName(d.cfg.appID, t, d.topo.Internal(t))))
+	}
+	if len(s.Patterns) > 0 {
+		n = max(n, d.cfg.partitions)
 	}
 	return n
 }

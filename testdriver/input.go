@@ -15,7 +15,8 @@ type Input[K, V any] struct {
 	t topology.Topic[K, V]
 }
 
-// Input returns the writer of a source topic.
+// Input returns the writer of a source topic, or of any that matches a source's
+// pattern.
 func (d *Driver) Input[K, V any](t topology.Topic[K, V]) Input[K, V] {
 	d.tb.Helper()
 	if len(d.topic(t.Name).readers) == 0 {

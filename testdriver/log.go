@@ -2,6 +2,7 @@ package testdriver
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/thalweg/thalweg/internal/murmur2"
 	"github.com/thalweg/thalweg/internal/task"
@@ -27,8 +28,31 @@ func (d *Driver) topic(name string) *topicLog {
 		t = &topicLog{name: name, id: int32(len(d.topics)), next: make([]int64, n), records: make([][]processor.RawRecord, n)}
 		d.byName[name] = t
 		d.topics = append(d.topics, t)
+		d.check(d.follow(t))
 	}
 	return t
+}
+
+// follow has a topic that is seen for the first time read by the tasks with a
+// pattern that it matches.
+func (d *Driver) follow(t *topicLog) error {
+	sub, ok, err := d.topo.Matches(d.cfg.appID, t.name)
+	if !ok || err != nil {
+		return err
+	}
+	d.matched = append(d.matched, t.name)
+	if d.topo, err = d.topo.Over(d.cfg.appID, d.matched); err != nil {
+		return err
+	}
+	for _, u := range d.tasks {
+		if slices.Contains(u.subs, sub) && int(u.partition) < len(t.next) {
+			t.readers = append(t.readers, u)
+			if u.task != nil { // one that is being started again finds it in the topology
+				u.task.Follow(t.name)
+			}
+		}
+	}
+	return nil
 }
 
 // partition chooses a partition as a producer does.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"github.com/thalweg/thalweg/internal/null"
@@ -34,9 +35,12 @@ type Builder struct {
 	built   *Topology
 }
 
+// sourceEntry is one source: wire makes, for one task, what makes the beginning
+// of its chain for a topic.
 type sourceEntry struct {
 	node int
-	wire func(*Wiring) map[string]processor.RawNode
+	re   *regexp.Regexp // of a pattern, else nil
+	wire func(*Wiring) func(topic string) processor.RawNode
 }
 
 // NewBuilder returns an empty builder.
@@ -114,13 +118,12 @@ func (b *Builder) source[K, V any](n Node, topics []Topic[K, V]) *Port[K, V] {
 	}
 	id := b.add(n)
 	p := &Port[K, V]{b: b, node: id}
-	b.sources = append(b.sources, sourceEntry{id, func(w *Wiring) map[string]processor.RawNode {
+	b.sources = append(b.sources, sourceEntry{id, nil, func(w *Wiring) func(string) processor.RawNode {
 		next := p.Next(w)
-		raw := make(map[string]processor.RawNode, len(topics))
-		for _, t := range topics {
-			raw[t.Name] = newSource(w.Name(id), t, next)
+		return func(topic string) processor.RawNode {
+			i := slices.IndexFunc(topics, func(t Topic[K, V]) bool { return t.Name == topic })
+			return newSource(w.Name(id), topics[i], next)
 		}
-		return raw
 	}})
 	return p
 }
@@ -129,6 +132,10 @@ func checkTopic[K, V any](b *Builder, node string, t Topic[K, V]) {
 	if t.Name == "" {
 		b.Fail("topology: node %q: a topic has no name", node)
 	}
+	checkSerdes(b, node, t)
+}
+
+func checkSerdes[K, V any](b *Builder, node string, t Topic[K, V]) {
 	if t.Key == nil {
 		b.Fail("topology: node %q: topic %q has no key serde", node, t.Name)
 	}

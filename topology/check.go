@@ -14,7 +14,8 @@ func (b *Builder) check() {
 			readers[t] = n.Name
 		}
 	}
-	if len(readers) == 0 {
+	b.checkPatterns(readers)
+	if len(b.sources) == 0 {
 		b.Fail("topology: no source: nothing to do")
 	}
 	for _, s := range b.stores {

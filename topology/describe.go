@@ -70,6 +70,8 @@ func (d describer) sub(b *strings.Builder, s *SubTopology) {
 	b.WriteString("\n")
 	for _, n := range d.ordered(s.Nodes) {
 		switch {
+		case n.Pattern != "":
+			fmt.Fprintf(b, "    Source: %s (topics: %s)\n", n.Name, n.Pattern)
 		case n.Kind == SourceNode:
 			fmt.Fprintf(b, "    Source: %s (topics: [%s])\n", n.Name, strings.Join(n.Topics, ", "))
 		case n.Kind == ProcessorNode:
@@ -106,7 +108,7 @@ func (t *Topology) Mermaid() string {
 	for _, s := range t.subs {
 		for _, id := range s.Nodes {
 			n := t.Nodes[id]
-			for _, name := range n.Topics {
+			for _, name := range n.inputs() {
 				topic(name)
 			}
 		}
@@ -128,7 +130,7 @@ func (t *Topology) Mermaid() string {
 		for _, name := range n.Stores {
 			fmt.Fprintf(&b, "  n%d -.- s%d\n", n.ID, t.storeIndex(name))
 		}
-		for _, name := range n.Topics {
+		for _, name := range n.inputs() {
 			if n.Kind == SourceNode {
 				fmt.Fprintf(&b, "  %s --> n%d\n", topic(name), n.ID)
 			} else {

@@ -25,7 +25,7 @@ type StoreShape struct {
 	Name      string   `json:"name"`
 	Kind      string   `json:"kind"`
 	Changelog string   `json:"changelog,omitempty"` // the topic, without the application's id
-	Sources   []string `json:"sources"`             // the topics its sub-topology reads
+	Sources   []string `json:"sources"`             // the topics its sub-topology reads; patterns in slashes
 }
 
 // TopicShape describes an internal topic.
@@ -42,7 +42,7 @@ func (t *Topology) Shape() Shape {
 		if !st.NoChangelog {
 			x.Changelog = st.Name + "-changelog"
 		}
-		x.Sources = slices.Sorted(slices.Values(t.subs[st.Sub].SourceTopics))
+		x.Sources = t.inputs(st.Sub)
 		s.Stores = append(s.Stores, x)
 	}
 	for _, it := range t.b.inter {
@@ -51,6 +51,18 @@ func (t *Topology) Shape() Shape {
 	sort.Slice(s.Stores, func(i, j int) bool { return s.Stores[i].Name < s.Stores[j].Name })
 	sort.Slice(s.Topics, func(i, j int) bool { return s.Topics[i].Name < s.Topics[j].Name })
 	return s
+}
+
+// inputs names what a sub-topology reads, sorted: patterns as such, whatever
+// topics match them.
+func (t *Topology) inputs(sub int) (names []string) {
+	for _, id := range t.subs[sub].Nodes {
+		if n := t.Nodes[id]; n.Kind == SourceNode {
+			names = append(names, n.inputs()...)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // kindOf describes the rows of a store: what they are read as, and what must be

@@ -27,14 +27,23 @@ type Node struct {
 	Kind     Kind   // 0 for a node that an optimisation has removed
 	Op       string // the operator, for people: "filter", "aggregate"
 	Topics   []string
-	Internal bool // the topics are internal: their names get the application's id
-	Dynamic  bool // a sink that chooses the topic of each record
+	Pattern  string // of a source that reads all topics that match; Topics are those of Over
+	Internal bool   // the topics are internal: their names get the application's id
+	Dynamic  bool   // a sink that chooses the topic of each record
 	Reset    Reset
 	Parents  []int
 	Children []int
 	Stores   []string
 	Sub      int  // the sub-topology
 	Global   bool // part of a global store, which runs in every process
+}
+
+// inputs names what a node reads or writes: a pattern instead of its topics.
+func (n *Node) inputs() []string {
+	if n.Pattern != "" {
+		return []string{PatternName(n.Pattern)}
+	}
+	return n.Topics
 }
 
 // Declared is a store handle, as package state makes them.
@@ -63,6 +72,7 @@ type SubTopology struct {
 	Global            bool
 	Nodes             []int
 	SourceTopics      []string // repartition topics included, without the application's id
+	Patterns          []string // of sources that read all topics that match
 	SinkTopics        []string // as far as they are known
 	RepartitionTopics []string // those that it reads
 	Stores            []string

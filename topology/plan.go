@@ -65,12 +65,10 @@ func (b *Builder) plan() *Topology {
 		}
 		sub, ok := subOf[find(n.ID)]
 		if !ok {
-			sub = len(t.subs)
+			sub = len(subOf)
 			subOf[find(n.ID)] = sub
-			t.subs = append(t.subs, SubTopology{ID: sub})
 		}
 		n.Sub = sub
-		t.subs[sub].add(n)
 		t.Nodes = append(t.Nodes, *n)
 	}
 	for _, s := range b.stores {
@@ -78,23 +76,38 @@ func (b *Builder) plan() *Topology {
 		t.Stores = append(t.Stores, *s)
 	}
 	slices.SortStableFunc(t.Stores, func(x, y Store) int { return x.Nodes[0] - y.Nodes[0] })
+	t.lay()
+	return t
+}
+
+// lay makes the sub-topologies of nodes and stores that know theirs.
+func (t *Topology) lay() {
+	for i := range t.Nodes {
+		n := &t.Nodes[i]
+		if n.Kind == 0 {
+			continue
+		}
+		if n.Sub == len(t.subs) {
+			t.subs = append(t.subs, SubTopology{ID: n.Sub})
+		}
+		t.subs[n.Sub].add(n)
+	}
 	for _, s := range t.Stores {
 		t.subs[s.Sub].Stores = append(t.subs[s.Sub].Stores, s.Name)
 	}
-	for _, g := range b.groups {
+	for _, g := range t.b.groups {
 		var topics []string
 		for _, n := range g {
-			topics = append(topics, b.nodes[n].Topics...)
+			topics = append(topics, t.Nodes[n].Topics...)
 		}
 		slices.Sort(topics)
 		if topics = slices.Compact(topics); len(topics) > 1 {
-			s := &t.subs[b.nodes[g[0]].Sub]
+			s := &t.subs[t.Nodes[g[0]].Sub]
 			if !slices.ContainsFunc(s.CopartitionGroups, func(o []string) bool { return slices.Equal(o, topics) }) {
 				s.CopartitionGroups = append(s.CopartitionGroups, topics)
 			}
 		}
 	}
-	return t
 }
 
 func (s *SubTopology) add(n *Node) {
@@ -103,6 +116,9 @@ func (s *SubTopology) add(n *Node) {
 	switch n.Kind {
 	case SourceNode:
 		s.SourceTopics = append(s.SourceTopics, n.Topics...)
+		if n.Pattern != "" {
+			s.Patterns = append(s.Patterns, n.Pattern)
+		}
 		if n.Internal {
 			s.RepartitionTopics = append(s.RepartitionTopics, n.Topics...)
 		}
@@ -123,7 +139,9 @@ func (t *Topology) Internal(topic string) bool { return t.b.inter[topic] != nil 
 // sub-topologies, with full names and numbers of partitions.
 //
 // partitions gives the number of partitions of a user's topic, and fails when
-// there is no such topic. An internal topic has as many partitions as the
+// there is no such topic. It is asked for patterns too, by their PatternName,
+// and may answer 0: then an internal topic that nothing but such patterns leads
+// to is not among those returned. An internal topic has as many partitions as the
 // largest input of the sub-topologies that write it, unless the user said
 // otherwise; topics that must be co-partitioned get equal numbers. An error
 // names the topics for which that is not possible.
@@ -142,6 +160,13 @@ func (t *Topology) RepartitionTopics(appID string, partitions func(topic string)
 				return nil, fmt.Errorf("topology: source topic %q: %w", topic, err)
 			}
 			count[topic] = n
+		}
+		for _, p := range s.Patterns {
+			n, err := partitions(PatternName(p))
+			if err != nil {
+				return nil, fmt.Errorf("topology: source pattern %q: %w", p, err)
+			}
+			count[PatternName(p)] = n
 		}
 	}
 	writers := map[string][]*SubTopology{}
@@ -173,12 +198,27 @@ func (t *Topology) RepartitionTopics(appID string, partitions func(topic string)
 	full := make(map[string]int32, len(t.b.inter))
 	for topic := range t.b.inter {
 		n := count[topic]
+		if n == 0 && t.awaits(topic, writers, map[string]bool{}) {
+			continue
+		}
 		if n == 0 {
 			return nil, fmt.Errorf("topology: internal topic %q: its number of partitions follows from nothing: give it one with Partitions", topic)
 		}
 		full[FullName(appID, topic, true)] = n
 	}
 	return full, nil
+}
+
+// awaits reports whether what is written to an internal topic begins in a
+// pattern, which may have no topics yet.
+func (t *Topology) awaits(topic string, writers map[string][]*SubTopology, seen map[string]bool) bool {
+	if seen[topic] {
+		return false
+	}
+	seen[topic] = true
+	return slices.ContainsFunc(writers[topic], func(s *SubTopology) bool {
+		return len(s.Patterns) > 0 || slices.ContainsFunc(s.SourceTopics, func(u string) bool { return t.awaits(u, writers, seen) })
+	})
 }
 
 // follow gives one internal topic as many partitions as a topic that it must be
@@ -212,6 +252,9 @@ func widest(subs []*SubTopology, count map[string]int32) (n int32, ok bool) {
 				return 0, false
 			}
 			n = max(n, c)
+		}
+		for _, p := range s.Patterns {
+			n = max(n, count[PatternName(p)])
 		}
 	}
 	return n, n > 0

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"regexp"
 	"sort"
 
 	"github.com/thalweg/thalweg/processor"
@@ -137,9 +138,28 @@ func (w *Wiring) Memo(key int, make func() any) any {
 type Wired struct {
 	// Sources holds the beginning for each topic, by full name.
 	Sources map[string]processor.RawNode
+	follow  []follower
 	// Nodes are those to initialise before the first record, in this order,
 	// and to close, in the same order, at the end.
 	Nodes []processor.Lifecycle
+}
+
+// follower makes the beginning of a pattern's chain for one more topic.
+type follower struct {
+	re   *regexp.Regexp
+	make func(topic string) processor.RawNode
+}
+
+// Follow adds the beginning for a topic that appeared after the task was made,
+// and returns it: nil when it matches no pattern of the task.
+func (w *Wired) Follow(topic string) processor.RawNode {
+	for _, f := range w.follow {
+		if f.re.MatchString(topic) {
+			w.Sources[topic] = f.make(topic)
+			return w.Sources[topic]
+		}
+	}
+	return nil
 }
 
 // Init initialises all nodes.
@@ -180,8 +200,12 @@ func (t *Topology) Wire(c *processor.Context, subs ...int) (*Wired, error) {
 	r := &Wired{Sources: map[string]processor.RawNode{}}
 	for _, s := range t.b.sources {
 		if n := t.Nodes[s.node]; in[n.Sub] {
-			for topic, raw := range s.wire(w) {
-				r.Sources[FullName(w.appID, topic, n.Internal)] = raw
+			begin := s.wire(w)
+			for _, topic := range n.Topics {
+				r.Sources[FullName(w.appID, topic, n.Internal)] = begin(topic)
+			}
+			if s.re != nil {
+				r.follow = append(r.follow, follower{s.re, begin})
 			}
 		}
 	}

@@ -161,6 +161,19 @@ func (t *Task) Topics() []string {
 	return topics
 }
 
+// Follow makes the task read a topic that appeared after it was made, and
+// reports whether one of its sources has a pattern that matches.
+func (t *Task) Follow(topic string) bool {
+	node := t.wired.Follow(topic)
+	if node == nil {
+		return false
+	}
+	q := newQueue(topic, t.cfg.Partition, node)
+	t.queues = append(t.queues, q)
+	t.byTopic[topic] = q
+	return true
+}
+
 // Enqueue adds a fetched batch of a source topic. The task owns it until it
 // calls its Release.
 func (t *Task) Enqueue(topic string, b Batch, now int64) error {

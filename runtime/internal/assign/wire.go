@@ -8,7 +8,7 @@ import (
 
 // version of both blobs. A reader takes its own and older ones; what a newer
 // version adds comes after what this one knows and is left unread.
-const version = 1
+const version = 2
 
 // ErrMalformed reports user data that does not decode.
 var ErrMalformed = errors.New("assign: malformed user data")
@@ -35,6 +35,15 @@ type Assignment struct {
 	// that whoever leads the next one can fence those that are gone, even if
 	// the present leader is among them.
 	Known []string
+	// Topics are those that match the patterns of the topology, as the leader
+	// saw them: all members read the same. Since version 2.
+	Topics []Topic
+}
+
+// Topic is a topic with its number of partitions.
+type Topic struct {
+	Name       string
+	Partitions int32
 }
 
 // AppendTo appends the encoded subscription to dst.
@@ -78,14 +87,25 @@ func (a Assignment) AppendTo(dst []byte) []byte {
 	dst = append(dst, version)
 	dst = appendString(dst, a.Refused)
 	dst = appendTasks(dst, a.Tasks)
-	return appendStrings(dst, a.Known)
+	dst = appendStrings(dst, a.Known)
+	dst = binary.AppendUvarint(dst, uint64(len(a.Topics)))
+	for _, t := range a.Topics {
+		dst = appendString(dst, t.Name)
+		dst = binary.AppendVarint(dst, int64(t.Partitions))
+	}
+	return dst
 }
 
 // ParseAssignment decodes what AppendTo made. The error wraps ErrMalformed.
 func ParseAssignment(src []byte) (Assignment, error) {
 	r := reader{src: src}
-	r.version()
+	v := r.version()
 	a := Assignment{Refused: r.string(), Tasks: r.tasks(), Known: r.strings()}
+	if v >= 2 {
+		for range r.length(2) {
+			a.Topics = append(a.Topics, Topic{Name: r.string(), Partitions: int32(r.varint())})
+		}
+	}
 	return a, r.err
 }
 
@@ -129,12 +149,14 @@ func (r *reader) fail(what string) {
 	r.src = nil
 }
 
-func (r *reader) version() {
+func (r *reader) version() byte {
 	if len(r.src) == 0 || r.src[0] == 0 {
 		r.fail("no version")
-		return
+		return 0
 	}
+	v := r.src[0]
 	r.src = r.src[1:]
+	return v
 }
 
 func (r *reader) uvarint() uint64 {

@@ -67,21 +67,29 @@ func (c *Cluster) Leaders(ctx context.Context, topic string, refresh bool) ([]in
 
 // Topics asks for several topics and returns those that exist.
 func (c *Cluster) Topics(ctx context.Context, names ...string) (map[string]Topic, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	req.AllowAutoTopicCreation = false
-	req.Topics = []kmsg.MetadataRequestTopic{}
+	ask := []kmsg.MetadataRequestTopic{}
 	for _, n := range names {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(n)
-		req.Topics = append(req.Topics, t)
+		ask = append(ask, t)
 	}
+	return c.ask(ctx, ask)
+}
+
+// All returns all topics but those that the brokers keep for themselves.
+func (c *Cluster) All(ctx context.Context) (map[string]Topic, error) { return c.ask(ctx, nil) }
+
+func (c *Cluster) ask(ctx context.Context, topics []kmsg.MetadataRequestTopic) (map[string]Topic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.AllowAutoTopicCreation = false
+	req.Topics = topics
 	resp, err := req.RequestWith(ctx, c.client)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: metadata: %w", err)
 	}
 	found := make(map[string]Topic)
 	for _, t := range resp.Topics {
-		if t.Topic == nil {
+		if t.Topic == nil || topics == nil && t.IsInternal {
 			continue
 		}
 		switch err := kerr.ErrorForCode(t.ErrorCode); err {

@@ -37,7 +37,8 @@ type Epoch struct {
 	Member     string
 	Generation int32
 	Tasks      []assign.Task
-	Known      []string // transactional ids of the generation's members
+	Known      []string       // transactional ids of the generation's members
+	Topics     []assign.Topic // that match the topology's patterns
 }
 
 // Handler is told about the member's fate, from the goroutine of Run. Lost may
@@ -46,7 +47,7 @@ type Handler interface {
 	// Subscription is called before each join.
 	Subscription() assign.Subscription
 	// Balance is called on the leader: it plans the generation. members is by
-	// member id.
+	// member id. An error ends the membership.
 	Balance(ctx context.Context, members map[string]assign.Subscription) (map[string]assign.Assignment, error)
 	// Assigned is called with each new epoch. It returns once the tasks that
 	// are not in the epoch any more are committed and closed, and reports
@@ -68,8 +69,8 @@ type Config struct {
 	Instance  string // static membership (KIP-345); empty: none
 	Session   time.Duration
 	Heartbeat time.Duration
-	Rebalance time.Duration // how long the others wait for a member to join again
-	Topics    []string      // for tools that look at the group
+	Rebalance time.Duration   // how long the others wait for a member to join again
+	Topics    func() []string // for tools that look at the group
 	Place     func(assign.Task) map[string][]int32
 	Handler   Handler
 	Logger    *slog.Logger
@@ -81,10 +82,23 @@ type Member struct {
 	id         string
 	generation int32
 	joined     bool
+	again      chan struct{}
 }
 
 // New makes a Member.
-func New(cfg Config) *Member { return &Member{cfg: cfg, generation: -1} }
+func New(cfg Config) *Member {
+	return &Member{cfg: cfg, generation: -1, again: make(chan struct{}, 1)}
+}
+
+// Rejoin has the member join again, soon, because there is something to be
+// assigned anew. It may be called from any goroutine. Only the leader's joining
+// begins a generation for all.
+func (m *Member) Rejoin() {
+	select {
+	case m.again <- struct{}{}:
+	default:
+	}
+}
 
 func (m *Member) instance() *string {
 	if m.cfg.Instance == "" {
@@ -149,7 +163,7 @@ func (m *Member) generationOnce(ctx context.Context) error {
 		return &fatalError{fmt.Errorf("group: refused by the group's leader: %s", a.Refused)}
 	}
 	m.joined = true
-	e := Epoch{Member: m.id, Generation: m.generation, Tasks: a.Tasks, Known: a.Known}
+	e := Epoch{Member: m.id, Generation: m.generation, Tasks: a.Tasks, Known: a.Known, Topics: a.Topics}
 	return m.stay(ctx, e)
 }
 
@@ -191,6 +205,9 @@ func (m *Member) stay(ctx context.Context, e Epoch) error {
 			if o.gaveUp {
 				return nil
 			}
+		case <-m.again:
+			_, err := wait()
+			return err
 		case <-tick.C:
 			err := m.heartbeat(ctx)
 			switch {

@@ -27,6 +27,7 @@ type coordinator struct {
 	refused    string
 	done       func()
 	enough     int // assignments after which the member is stopped
+	rejoin     bool
 }
 
 func (c *coordinator) note(format string, args ...any) {
@@ -101,8 +102,12 @@ func run(t *testing.T, c *coordinator) (*Member, error) {
 	c.done = cancel
 	m := New(Config{
 		Client: c, Group: "g", Session: time.Second, Heartbeat: time.Millisecond, Rebalance: time.Second,
-		Place: func(assign.Task) map[string][]int32 { return nil }, Handler: c, Logger: slog.New(slog.DiscardHandler),
+		Topics: func() []string { return nil },
+		Place:  func(assign.Task) map[string][]int32 { return nil }, Handler: c, Logger: slog.New(slog.DiscardHandler),
 	})
+	if c.rejoin {
+		m.Rejoin()
+	}
 	return m, m.Run(ctx)
 }
 
@@ -120,6 +125,14 @@ func TestLostComesFirst(t *testing.T) {
 // TestRebalance: a rebalance is no loss.
 func TestRebalance(t *testing.T) {
 	c := &coordinator{heartbeat: []int16{0, kerr.RebalanceInProgress.Code}, enough: 2}
+	_, err := run(t, c)
+	require.NoError(t, err)
+	require.Equal(t, []string{`join ""`, "assigned m1 in 1", `join "m1"`, "assigned m1 in 2"}, c.events)
+}
+
+// TestRejoin: a member may ask for the next generation itself.
+func TestRejoin(t *testing.T) {
+	c := &coordinator{rejoin: true, enough: 2}
 	_, err := run(t, c)
 	require.NoError(t, err)
 	require.Equal(t, []string{`join ""`, "assigned m1 in 1", `join "m1"`, "assigned m1 in 2"}, c.events)

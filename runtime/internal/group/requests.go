@@ -68,7 +68,7 @@ func (m *Member) metadata() []byte {
 	s := m.cfg.Handler.Subscription()
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Version = 2
-	meta.Topics = m.cfg.Topics
+	meta.Topics = m.cfg.Topics()
 	meta.Generation = s.Generation
 	meta.UserData = s.AppendTo(nil)
 	for topic, partitions := range m.partitions(s.Owned) {
@@ -133,7 +133,7 @@ func (m *Member) balance(ctx context.Context, joined []kmsg.JoinGroupResponseMem
 	}
 	plan, err := m.cfg.Handler.Balance(ctx, members)
 	if err != nil {
-		return nil, err
+		return nil, &fatalError{err}
 	}
 	var out []kmsg.SyncGroupRequestGroupAssignment
 	for _, id := range slices.Sorted(maps.Keys(members)) {
