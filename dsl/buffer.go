@@ -1,7 +1,6 @@
 package dsl
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -53,7 +52,7 @@ func (h bufferHandle) Open(env state.Env) (state.Store, error) {
 // What was changed is written to the store and the changelog when the task
 // commits, so that keys which came and went between two commits are not written
 // but for a tombstone. The changelog has the bytes of Kafka Streams, with the
-// header v = 3.
+// header v = 3; see decodeLogged for older ones.
 type buffer struct {
 	name  string
 	env   state.Env
@@ -75,6 +74,11 @@ func (e *bufferEntry) before(o *bufferEntry) bool {
 		return e.time < o.time
 	}
 	return e.key < o.key
+}
+
+// row appends the entry as it is stored and logged.
+func (e *bufferEntry) row(dst []byte) []byte {
+	return binary.BigEndian.AppendUint64(e.value.append(dst), uint64(e.time))
 }
 
 func (e *bufferEntry) size() int64 { return 8 + int64(len(e.key)) + e.value.size() }
@@ -129,8 +133,7 @@ func (b *buffer) Flush() error {
 		if e == nil {
 			err = b.env.Partition.Delete([]byte(key))
 		} else {
-			b.row = e.value.append(b.row[:0])
-			b.row = binary.BigEndian.AppendUint64(b.row, uint64(e.time))
+			b.row = e.row(b.row[:0])
 			value, headers, ts = b.row, bufferHeaders, e.value.rec.Timestamp
 			err = b.env.Partition.Put([]byte(key), value)
 		}
@@ -146,7 +149,7 @@ func (b *buffer) Flush() error {
 }
 
 // Restore applies a record of the changelog.
-func (b *buffer) Restore(key, value []byte, _ int64, headers processor.Headers) error {
+func (b *buffer) Restore(key, value []byte, ts int64, headers processor.Headers) error {
 	if value == nil {
 		if e := b.byKey[string(key)]; e != nil {
 			b.remove(e)
@@ -154,26 +157,28 @@ func (b *buffer) Restore(key, value []byte, _ int64, headers processor.Headers) 
 		}
 		return b.env.Partition.Load(key, nil)
 	}
-	if v, ok := headers.Get("v"); !ok || !bytes.Equal(v, bufferHeaders[0].Value) {
-		return fmt.Errorf("dsl: buffer %q: the changelog has a record of version %v, which cannot be read", b.name, v)
-	}
-	if err := b.load(key, value); err != nil {
-		return err
-	}
-	return b.env.Partition.Load(key, value)
-}
-
-// load makes an entry of a row.
-func (b *buffer) load(key, value []byte) error {
 	e := &bufferEntry{key: string(key)}
-	rest, err := e.value.decode(value)
-	if err == nil && len(rest) != 8 {
-		err = fmt.Errorf("%d bytes behind a change", len(rest))
-	}
-	if err != nil {
+	var err error
+	if e.value, e.time, err = decodeLogged(value, ts, headers, b.byKey[e.key]); err != nil {
 		return fmt.Errorf("dsl: buffer %q: %w", b.name, err)
 	}
-	e.time = int64(binary.BigEndian.Uint64(rest))
+	b.add(e)
+	b.row = e.row(b.row[:0])
+	return b.env.Partition.Load(key, b.row)
+}
+
+// load makes an entry of a row of the store.
+func (b *buffer) load(key, value []byte) (err error) {
+	e := &bufferEntry{key: string(key)}
+	if e.time, err = e.value.decode3(value); err != nil {
+		return fmt.Errorf("dsl: buffer %q: %w", b.name, err)
+	}
+	b.add(e)
+	return nil
+}
+
+// add puts an entry in the place of one with its key.
+func (b *buffer) add(e *bufferEntry) {
 	if old := b.byKey[e.key]; old != nil {
 		b.order.Delete(old)
 		b.size -= old.size()
@@ -181,7 +186,6 @@ func (b *buffer) load(key, value []byte) error {
 	b.byKey[e.key] = e
 	b.order.Set(e)
 	b.size += e.size()
-	return nil
 }
 
 // Close ends the use of the buffer.

@@ -76,16 +76,7 @@ func (v *bufferValue) size() int64 {
 // has memory of its own.
 func (v *bufferValue) decode(src []byte) (rest []byte, err error) {
 	d := bufferReader{src: bytes.Clone(src)}
-	v.rec.Timestamp = int64(d.uint64())
-	v.rec.Offset = int64(d.uint64())
-	v.rec.Topic = string(d.bytes(int32(d.uint32())))
-	v.rec.Partition = int32(d.uint32())
-	n := int32(d.uint32())
-	v.rec.Headers = nil
-	for i := int32(0); i < n && !d.short; i++ {
-		name := string(d.bytes(int32(d.uint32())))
-		v.rec.Headers = append(v.rec.Headers, processor.Header{Key: name, Value: d.part(nil)})
-	}
+	d.context(&v.rec)
 	v.prior = d.part(nil)
 	v.old = d.part(v.prior)
 	v.new = d.part(nil)
@@ -109,6 +100,19 @@ func (d *bufferReader) bytes(n int32) []byte {
 	b := d.src[:n:n]
 	d.src = d.src[n:]
 	return b
+}
+
+func (d *bufferReader) context(r *state.Record) {
+	r.Timestamp = int64(d.uint64())
+	r.Offset = int64(d.uint64())
+	r.Topic = string(d.bytes(int32(d.uint32())))
+	r.Partition = int32(d.uint32())
+	r.Headers = nil
+	n := int32(d.uint32())
+	for i := int32(0); i < n && !d.short; i++ {
+		name := string(d.bytes(int32(d.uint32())))
+		r.Headers = append(r.Headers, processor.Header{Key: name, Value: d.part(nil)})
+	}
 }
 
 func (d *bufferReader) uint64() uint64 {

@@ -98,6 +98,15 @@ func FuzzInternalTopicValues(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, b, out)
 		}
+		for _, h := range []processor.Headers{nil, {{Key: "v", Value: []byte{1}}}, {{Key: "v", Value: []byte{2}}}} {
+			if v, at, err := decodeLogged(b, 0, h, nil); err == nil {
+				e := bufferEntry{time: at, value: v}
+				var again bufferValue
+				back, err := again.decode3(e.row(nil))
+				require.NoError(t, err)
+				require.Equal(t, at, back)
+			}
+		}
 		var bv bufferValue
 		if _, err := bv.decode(b); err == nil {
 			var again bufferValue
