@@ -2,17 +2,21 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.TreeMap;
 import org.apache.kafka.streams.Topology;
 
 /**
  * Runs the suite's topologies in Kafka Streams.
  *
  * <pre>
- * Golden record IN OUT   records the cases of a folder into another
- * Golden verify DIR      runs recorded cases again and says what differs from the recordings
+ * Golden verify DIR                   runs recorded cases again and says what differs from the recordings
+ * Golden vary DIR OUT FIRST LAST [ID]   draws input like that of the recorded cases for each topology (with ID, of that
+ *                                     one) and for the seeds from FIRST to LAST, and records it
+ * Golden record IN OUT                records the cases of a folder into another
  * </pre>
  */
 final class Golden {
@@ -21,7 +25,9 @@ final class Golden {
     private Golden() {}
 
     public static void main(String[] args) throws IOException {
-        if (args.length == 3 && args[0].equals("record")) {
+        if (args.length >= 5 && args[0].equals("vary")) {
+            vary(Path.of(args[1]), Path.of(args[2]), Long.parseLong(args[3]), Long.parseLong(args[4]), args.length > 5 ? args[5] : "");
+        } else if (args.length == 3 && args[0].equals("record")) {
             for (Path file : files(Path.of(args[1]))) {
                 ObjectNode kase = (ObjectNode) Recorder.JSON.readTree(file.toFile());
                 Files.writeString(Path.of(args[2]).resolve(file.getFileName()), Recorder.text(record(kase)));
@@ -38,8 +44,25 @@ final class Golden {
             System.out.println(files.size() + " cases, " + differ + " differ");
             System.exit(differ == 0 ? 0 : 1);
         } else {
-            System.err.println("usage: Golden record IN OUT | Golden verify DIR");
+            System.err.println("usage: Golden verify DIR | vary DIR OUT FIRST LAST [ID] | record IN OUT");
             System.exit(2);
+        }
+    }
+
+    private static void vary(Path dir, Path out, long first, long last, String id) throws IOException {
+        Map<String, List<ObjectNode>> recordings = new TreeMap<>();
+        for (Path file : files(dir)) {
+            ObjectNode kase = (ObjectNode) Recorder.JSON.readTree(file.toFile());
+            recordings.computeIfAbsent(kase.get("id").asText(), k -> new ArrayList<>()).add(kase);
+        }
+        if (!id.isEmpty()) {
+            recordings.keySet().retainAll(List.of(id));
+        }
+        for (Map.Entry<String, List<ObjectNode>> e : recordings.entrySet()) {
+            for (long seed = first; seed <= last; seed++) {
+                ObjectNode kase = record(Variation.of(e.getValue(), seed));
+                Files.writeString(out.resolve(e.getKey() + "." + seed + ".json"), Recorder.text(kase));
+            }
         }
     }
 
