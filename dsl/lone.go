@@ -136,6 +136,9 @@ func (l *loneRecords) emit(c *processor.Context, keep int64) error {
 		}
 		if ts+keep >= t.now {
 			openLeft, openRight = openLeft || left, openRight || !left
+			if openLeft && openRight && binary.BigEndian.Uint32(e.Value[1:]) > 1 {
+				return nil // at the next record of the list
+			}
 			continue
 		}
 		for list := e.Value[5:]; len(list) >= 5; {
