@@ -285,10 +285,18 @@ func (r *rows[V]) log(row, value []byte, ts int64) error {
 // logged is the key of a row in the changelog.
 func (r *rows[V]) logged(row []byte) []byte {
 	if r.logKey == nil {
-		return row
+		return notNil(row)
 	}
 	r.lbuf = r.logKey(r.lbuf[:0], row)
 	return r.lbuf
+}
+
+// notNil keeps what is empty apart from a null.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 // restore writes a row from the changelog.

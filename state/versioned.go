@@ -271,11 +271,11 @@ func (s *VersionedStore[K, V]) insertAndLog(at version) (validTo int64, err erro
 		s.env.Dropped(DroppedExpired)
 	}
 	if s.env.Log != nil {
-		value := at.value
-		if !at.present {
-			value = nil
+		var value []byte
+		if at.present {
+			value = notNil(at.value)
 		}
-		if err := s.env.Log(s.key, value, at.ts, nil); err != nil {
+		if err := s.env.Log(notNil(s.key), value, at.ts, nil); err != nil {
 			return 0, err
 		}
 	}
