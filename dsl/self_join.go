@@ -38,7 +38,7 @@ func (n *selfJoinNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 	}
 	if f.NullValue {
 		c.Drop(processor.DropNullValue)
-		return nil
+		return c.Broken(n.j.name, n.st.Delete(k, f.Timestamp)) // for the changelog, like streamJoinNode
 	}
 	t := f.Timestamp
 	n.observed = max(n.observed, t)
