@@ -2,9 +2,11 @@ package golden
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +30,7 @@ type Case struct {
 	Dropped        int64                `json:"dropped"`
 	Stores         map[string]Store     `json:"stores"`
 	Internal       map[string]int       `json:"internal"`
+	Records        []WireRecord         `json:"records"` // to internal topics, when they were recorded
 	Describe       string               `json:"describe"`
 }
 
@@ -193,6 +196,30 @@ func Load(dir string) ([]Case, error) {
 		}
 	}
 	return cases, nil
+}
+
+// LoadBundle reads the cases of a compressed file, one JSON document after the
+// other.
+func LoadBundle(file string) ([]Case, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("golden: %s: %w", file, err)
+	}
+	var cases []Case
+	for d := json.NewDecoder(z); ; {
+		var c Case
+		if err := d.Decode(&c); err == io.EOF {
+			return cases, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("golden: %s: %w", file, err)
+		}
+		cases = append(cases, c)
+	}
 }
 
 func headersOf(hs []Header) processor.Headers {

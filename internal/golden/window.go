@@ -155,4 +155,3 @@ func headersStoreFormat(p *plan) {
 	tab2 := p.b.Table(texts("tab2"), "tab2", dsl.Uncached(), headers)
 	tab.LeftJoin(tab2, leftJoin, dsl.Stored("j"), headers).ToStream().To(texts("j"))
 }
-// x

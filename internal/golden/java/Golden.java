@@ -60,7 +60,7 @@ final class Golden {
         }
         for (Map.Entry<String, List<ObjectNode>> e : recordings.entrySet()) {
             for (long seed = first; seed <= last; seed++) {
-                ObjectNode kase = record(Variation.of(e.getValue(), seed));
+                ObjectNode kase = record(Variation.of(e.getValue(), seed).put("wire", true));
                 Files.writeString(out.resolve(e.getKey() + "." + seed + ".json"), Recorder.text(kase));
             }
         }

@@ -85,16 +85,21 @@ final class Variation {
             kase.set(field, like.get(field));
         }
         ArrayNode steps = kase.putArray("steps");
-        int size = fails ? random.nextInt(3, 25) : random.nextInt(30, 120);
+        int size = fails ? random.nextInt(3, 25) : wide && chance(0.1) ? 300 : random.nextInt(30, 120);
+        boolean queued = wide && chance(0.15); // several records before each run
         for (int i = 0; i < size; i++) {
             JsonNode step = order.get(random.nextInt(order.size()));
             if (step.has("topic")) {
-                steps.add(record(step.get("op").asText(), step.get("topic").asText(), i == 0));
+                String op = queued && chance(0.7) ? "enqueue" : step.get("op").asText();
+                steps.add(record(op, step.get("topic").asText(), i == 0));
             } else if (step.has("ms")) {
                 steps.addObject().put("op", "advance").put("ms", wide && chance(0.3) ? random.nextLong(1, 2000) : step.get("ms").asLong());
             } else {
                 steps.add(step);
             }
+        }
+        if (queued) {
+            steps.addObject().put("op", "run");
         }
         end(steps);
         return kase;
