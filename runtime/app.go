@@ -149,7 +149,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		PartitionBytes: int32(a.cfg.FetchBytes), Budget: a.cfg.FetchBytes, Logger: a.logger,
 	})
 	defer a.fetcher.Close()
-	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID}
+	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID, logger: a.logger}
 	a.purger = newPurger(a.plan.Load())
 	return a.work(ctx)
 }
@@ -168,6 +168,8 @@ func (a *App) connect(ctx context.Context) error {
 		return append([]kgo.Opt{
 			kgo.SeedBrokers(a.cfg.Brokers...), kgo.MaxVersions(cluster.Versions(v2)),
 			kgo.ClientID(a.cfg.ApplicationID), kgo.MetadataMinAge(10 * time.Millisecond),
+			// Whoever asks knows how long to go on asking, and says so.
+			kgo.RetryTimeout(requestTimeout),
 		}, a.cfg.Client...)
 	}
 	client, err := kgo.NewClient(options(true)...)
@@ -176,7 +178,11 @@ func (a *App) connect(ctx context.Context) error {
 	}
 	probe, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
-	v2, err := cluster.Transactions2(probe, client)
+	var v2 bool
+	err = again(probe, a.logger, "a broker to answer at "+strings.Join(a.cfg.Brokers, ", "), func() (err error) {
+		v2, err = cluster.Transactions2(probe, client)
+		return err
+	})
 	if err != nil {
 		client.Close()
 		return fmt.Errorf("runtime: no broker answers at %s: check that it runs and that Brokers, and TLS and SASL in Client, are right: %w", strings.Join(a.cfg.Brokers, ", "), err)
@@ -192,13 +198,21 @@ func (a *App) connect(ctx context.Context) error {
 }
 
 const (
+	// connectTimeout is how long the first answer of a broker may take. Brokers
+	// that answered once are waited for without limit.
 	connectTimeout = 20 * time.Second
-	topicsTimeout  = time.Minute
+	// requestTimeout is how long a single request is tried again where no
+	// broker can be reached.
+	requestTimeout = 2 * time.Second
 )
 
 // begin makes the first plan.
 func (a *App) begin(ctx context.Context) error {
-	matched, err := a.matching(ctx)
+	var matched []assign.Topic
+	err := again(ctx, a.logger, "the brokers to list topics", func() (err error) {
+		matched, err = a.matching(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -211,14 +225,18 @@ func (a *App) begin(ctx context.Context) error {
 
 // lay plans the topology over the topics, those that match its patterns
 // included, and makes the internal ones. The plan becomes the newest.
-func (a *App) lay(ctx context.Context, matched []assign.Topic) (*plan, error) {
-	ctx, cancel := context.WithTimeout(ctx, topicsTimeout)
-	defer cancel()
-	p, err := newPlan(ctx, a.topology, a.cfg.ApplicationID, a.meta, matched)
+func (a *App) lay(ctx context.Context, matched []assign.Topic) (p *plan, err error) {
+	err = again(ctx, a.logger, "the brokers to tell the topics", func() (err error) {
+		p, err = newPlan(ctx, a.topology, a.cfg.ApplicationID, a.meta, matched)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := ensureTopics(ctx, a.client, a.meta, p.internal, a.cfg); err != nil {
+	err = again(ctx, a.logger, "the brokers to make the internal topics", func() error {
+		return ensureTopics(ctx, a.client, a.meta, p.internal, a.cfg)
+	})
+	if err != nil {
 		return nil, err
 	}
 	a.plan.Store(p)
@@ -299,6 +317,16 @@ func (a *App) work(ctx context.Context) error {
 		all = append(all, err)
 	}
 	return errors.Join(all...)
+}
+
+// stopRequested reports whether Run has begun to stop.
+func (a *App) stopRequested() bool {
+	select {
+	case <-a.stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // startGlobals loads the global stores and keeps them up to date until the

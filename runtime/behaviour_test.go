@@ -170,7 +170,7 @@ func TestFenced(t *testing.T) {
 			return
 		}
 		if sends++; sends%4 == 1 {
-			require.NoError(t, fenceOne(context.Background(), r.client, a.txnID(worker), time.Second))
+			require.NoError(t, fenceOne(context.Background(), a, a.txnID(worker)))
 		}
 	})
 	want := map[string]int64{}

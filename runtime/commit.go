@@ -13,8 +13,13 @@ import (
 	"github.com/thalweg/thalweg/state"
 )
 
-// abortTimeout bounds the steps of an abort.
-const abortTimeout = 30 * time.Second
+const (
+	// abortTimeout bounds the steps of an abort.
+	abortTimeout = 30 * time.Second
+	// stopTimeout is how long a worker that is to stop still waits for the
+	// brokers to end its transaction.
+	stopTimeout = 5 * time.Second
+)
 
 // commit ends the worker's transaction as the machine says. An error ends the
 // application.
@@ -98,6 +103,10 @@ func (w *worker) drive(step commit.Step) error {
 			step = w.machine.Next(commit.OK)
 		case commit.Reinit:
 			if err := w.reinit(); err != nil {
+				if w.app.stopRequested() { // the next start finds out
+					w.app.logger.Warn("stopping without an answer about the last transaction; the brokers end it after the transaction timeout", "worker", w.index, "err", err)
+					return nil
+				}
 				return err
 			}
 			if err := w.rebuild(); err != nil {
@@ -185,17 +194,39 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 // endAbort aborts the transaction.
 func (w *worker) endAbort() error {
 	w.producer.Drop()
-	ctx, cancel := context.WithTimeout(w.ctx, abortTimeout)
+	ctx, cancel := w.untilStopped()
 	defer cancel()
+	ctx, cancelTimeout := context.WithTimeout(ctx, abortTimeout)
+	defer cancelTimeout()
 	return w.producer.End(ctx, false)
 }
 
-// reinit gets a new epoch for the producer, which ends what was open.
+// reinit gets a new epoch for the producer, which ends what was open. It waits
+// for the brokers as long as it takes, or until shortly after a stop.
 func (w *worker) reinit() error {
 	w.producer.Drop()
-	ctx, cancel := context.WithTimeout(w.ctx, initTimeout)
+	ctx, cancel := w.untilStopped()
 	defer cancel()
 	return w.producer.Init(ctx)
+}
+
+// untilStopped is a context that ends stopTimeout after the application was told
+// to stop.
+func (w *worker) untilStopped() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	w.wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.app.stopped:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(stopTimeout):
+			cancel()
+		}
+	})
+	return ctx, cancel
 }
 
 // apply brings what the transaction committed into the local stores, each

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/runtime/internal/assign"
@@ -109,7 +108,7 @@ func (m *membership) fence(ctx context.Context, ids []string) []string {
 	var wg sync.WaitGroup
 	for _, id := range ids {
 		wg.Go(func() {
-			if err := fenceOne(ctx, m.app.client, id, m.app.cfg.TransactionTimeout); err != nil {
+			if err := fenceOne(ctx, m.app, id); err != nil {
 				m.app.logger.Warn("fencing a departed producer", "transactional_id", id, "err", err)
 				mu.Lock()
 				left = append(left, id)
@@ -123,13 +122,13 @@ func (m *membership) fence(ctx context.Context, ids []string) []string {
 	return left
 }
 
-func fenceOne(ctx context.Context, client *kgo.Client, id string, timeout time.Duration) error {
+func fenceOne(ctx context.Context, a *App, id string) error {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionalID = &id
-	req.TransactionTimeoutMillis = int32(timeout.Milliseconds())
+	req.TransactionTimeoutMillis = int32(a.cfg.TransactionTimeout.Milliseconds())
 	req.ProducerID, req.ProducerEpoch = -1, -1
-	return again(ctx, func() error {
-		resp, err := req.RequestWith(ctx, client)
+	return again(ctx, a.logger, "the transaction of "+id+" to end", func() error {
+		resp, err := req.RequestWith(ctx, a.client)
 		if err != nil {
 			return err
 		}

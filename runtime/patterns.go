@@ -76,7 +76,7 @@ func (m *membership) leading() bool {
 // replan is the leader's: the plan over the topics as they are now.
 func (m *membership) replan(ctx context.Context) (p *plan, err error) {
 	var matched []assign.Topic
-	err = again(ctx, func() error {
+	err = again(ctx, m.app.logger, "the brokers to list topics", func() (err error) {
 		matched, err = m.app.matching(ctx)
 		return err
 	})
@@ -97,9 +97,5 @@ func (m *membership) adopt(ctx context.Context, matched []assign.Topic) (p *plan
 	if p = m.app.plan.Load(); slices.Equal(matched, p.matched) {
 		return p, nil
 	}
-	err = again(ctx, func() error {
-		p, err = m.app.lay(ctx, matched)
-		return err
-	})
-	return p, err
+	return m.app.lay(ctx, matched)
 }

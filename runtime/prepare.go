@@ -2,8 +2,8 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/runtime/internal/cluster"
-	"github.com/thalweg/thalweg/runtime/internal/produce"
 	"github.com/thalweg/thalweg/state"
 )
 
@@ -55,6 +54,7 @@ type preparer struct {
 	client *kgo.Client
 	meta   *cluster.Cluster
 	group  string
+	logger *slog.Logger
 }
 
 // prepare asks, in this order, for the committed offsets, waiting while any is
@@ -90,26 +90,6 @@ func (p *preparer) prepare(ctx context.Context, partition int32, inputs []localI
 	return out
 }
 
-const askPause = 20 * time.Millisecond
-
-// again calls ask until it succeeds, fails for good or ctx is done.
-func again(ctx context.Context, ask func() error) error {
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, kerr.UnstableOffsetCommit) && !kerr.IsRetriable(err) && !produce.Unreachable(err) {
-			return err
-		}
-		select {
-		case <-time.After(askPause):
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		}
-	}
-}
-
 // committed fetches the group's offsets of a task's inputs.
 func (p *preparer) committed(ctx context.Context, partition int32, topics []string) (map[string]committedOffset, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
@@ -139,7 +119,7 @@ func (p *preparer) committed(ctx context.Context, partition int32, topics []stri
 		offsets[topic] = c
 		return nil
 	}
-	err := again(ctx, func() error {
+	err := again(ctx, p.logger, "the group's committed offsets", func() error {
 		resp, err := req.RequestWith(ctx, p.client)
 		if err != nil {
 			return err
@@ -176,7 +156,7 @@ func (p *preparer) committed(ctx context.Context, partition int32, topics []stri
 
 // since finds the first record of the last in.back, or the end.
 func (p *preparer) since(ctx context.Context, in localInput, partition int32) (at int64, err error) {
-	err = again(ctx, func() error {
+	err = again(ctx, p.logger, "the beginning of topic "+in.topic, func() error {
 		ct, err := p.meta.Topic(ctx, in.topic, true)
 		if err != nil {
 			return err
@@ -199,7 +179,7 @@ func (p *preparer) since(ctx context.Context, in localInput, partition int32) (a
 // topic may have been made anew or its log have lost its tail.
 func (p *preparer) store(ctx context.Context, partition int32, s localStore) (preparedStore, error) {
 	var out preparedStore
-	err := again(ctx, func() error {
+	err := again(ctx, p.logger, "the end of changelog "+s.changelog, func() error {
 		ct, err := p.meta.Topic(ctx, s.changelog, true)
 		if err != nil {
 			return err

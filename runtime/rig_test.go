@@ -168,7 +168,10 @@ func (r *rig) startHooked(topo *topology.Topology, cfg Config, hook func(*App, i
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{App: app, cancel: cancel, done: make(chan error, 1)}
-	go func() { p.done <- app.Run(ctx) }()
+	go func() {
+		p.done <- app.Run(ctx)
+		close(p.done) // for who waits after one who has read it
+	}()
 	r.t.Cleanup(func() { p.stop() })
 	return p
 }

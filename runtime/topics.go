@@ -15,9 +15,13 @@ import (
 	"github.com/thalweg/thalweg/runtime/internal/cluster"
 )
 
+// appearTimeout is how long a topic that was created may take to have leaders.
+const appearTimeout = time.Minute
+
 // ensureTopics makes the internal topics that are missing and checks those that
 // are there. Several processes may do it at the same time.
 func ensureTopics(ctx context.Context, client *kgo.Client, meta *cluster.Cluster, topics []internalTopic, cfg Config) error {
+	began := time.Now()
 	for attempt := 0; len(topics) > 0; attempt++ {
 		names := make([]string, len(topics))
 		for i, t := range topics {
@@ -49,11 +53,14 @@ func ensureTopics(ctx context.Context, client *kgo.Client, meta *cluster.Cluster
 				return err
 			}
 		}
+		if time.Since(began) > appearTimeout {
+			return fmt.Errorf("runtime: internal topic %s was created and has no leader after %v: look at the brokers", missing[0].name, appearTimeout)
+		}
 		// Metadata follows creation after a moment.
 		select {
 		case <-time.After(25 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("runtime: internal topic %s did not appear: %w", missing[0].name, ctx.Err())
+			return ctx.Err()
 		}
 	}
 	return nil

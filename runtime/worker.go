@@ -106,6 +106,9 @@ func (w *worker) run() error {
 	defer w.producer.Close()
 	defer w.release()
 	if err := w.reinit(); err != nil {
+		if w.app.stopRequested() {
+			return nil
+		}
 		return err
 	}
 	for {
@@ -239,10 +242,6 @@ func (w *worker) settle() error {
 	}
 	return nil
 }
-
-// initTimeout bounds the wait for a coordinator that completes the transaction
-// of a predecessor.
-const initTimeout = time.Minute
 
 // slice is how many records of one task are processed before the next task has
 // its turn and the clock is read again.

@@ -23,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/runtime/internal/assign"
+	"github.com/thalweg/thalweg/runtime/internal/outage"
 )
 
 // protocol is the name members have to share. Its user data carries a version
@@ -110,6 +111,8 @@ func (m *Member) instance() *string {
 // Run is a member until ctx is done or the membership becomes impossible. It
 // does not leave the group: see Leave.
 func (m *Member) Run(ctx context.Context) error {
+	const coordinator = "the group's coordinator"
+	var report outage.Report
 	for {
 		err := m.generationOnce(ctx)
 		if ctx.Err() != nil {
@@ -117,16 +120,18 @@ func (m *Member) Run(ctx context.Context) error {
 		}
 		switch {
 		case err == nil, errors.Is(err, kerr.RebalanceInProgress):
+			report.Over(m.cfg.Logger, coordinator)
 		case errors.Is(err, ErrFencedInstance), isFatal(err):
 			m.lose(err)
 			return err
 		case isLost(err):
+			report.Over(m.cfg.Logger, coordinator)
 			m.cfg.Logger.Warn("lost the group membership, joining again", "group", m.cfg.Group, "member", m.id, "err", err)
 			m.lose(err)
 		default:
 			// The coordinator cannot be reached or is moving. Whether the
 			// membership still stands it will say when it answers.
-			m.cfg.Logger.Warn("group coordinator not available", "group", m.cfg.Group, "err", err)
+			report.Waiting(m.cfg.Logger, coordinator, err)
 			select {
 			case <-time.After(200 * time.Millisecond):
 			case <-ctx.Done():

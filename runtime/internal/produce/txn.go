@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/runtime/internal/outage"
 )
 
 // Member is under whose name offsets are committed: one assignment epoch.
@@ -203,6 +205,8 @@ func (p *Producer) CommitOffsets(ctx context.Context, m Member, offsets []Offset
 // ctx is done.
 func (p *Producer) patiently(ctx context.Context, what string, ask func() (int16, error)) error {
 	pause := 2 * time.Millisecond
+	waitFor := "the coordinator, " + what
+	var report outage.Report
 	for {
 		code, err := ask()
 		switch {
@@ -210,17 +214,19 @@ func (p *Producer) patiently(ctx context.Context, what string, ask func() (int16
 			return fmt.Errorf("produce: %s: %w", what, err)
 		case err == nil:
 			if v := judge(code); v != retry && v != retryElsewhere {
+				report.Over(p.cfg.Logger, waitFor)
 				return wrap(code, what)
 			}
 			err = wrap(code, what)
 		}
+		report.Waiting(p.cfg.Logger, waitFor, err)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 			pause = min(2*pause, 100*time.Millisecond)
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("produce: %s: %w", what, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("produce: %s: %w", what, fmt.Errorf("%w: %w", ctx.Err(), err))
 		}
 	}
 }
