@@ -60,12 +60,15 @@ build: setup ## bin/thalweg and bin/weather
 	go build $(FLAGS) -o bin/ ./cmd/thalweg ./examples/weather
 
 ##@ Against other people's software
-.PHONY: interop kafka compare
+.PHONY: interop kafka golden compare
 interop: setup ## other clients against the broker: kcat, and Kafka's own tools where Java is
 	@FLAGS="$(FLAGS)" build/each interop
 
 kafka: setup ## the weather pipeline on a real Apache Kafka (needs Java 17 and the network)
 	@FLAGS="$(FLAGS)" build/kafka with build/each kafka
+
+golden: setup ## the recorded topologies with fresh input in Kafka Streams, and here; SEED=n, SEEDS=n (needs Java 17, Maven, the network)
+	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/golden
 
 compare: ## the same programs here and in Kafka Streams, side by side (Linux; needs Java 17, Maven, the network)
 	@bench/compare $(COMPAREFLAGS)

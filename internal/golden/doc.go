@@ -6,4 +6,8 @@
 // The recordings are in testdata/cases, one JSON file a run. The environment
 // variable GOLDEN_CASES names another directory of recordings of the same
 // topologies.
+//
+// The folder java has the same topologies for Kafka Streams itself, a recorder,
+// and Variation, which draws new input from the recorded one. build/golden runs
+// them; testdata/fresh.json.gz holds some of what it recorded.
 package golden
