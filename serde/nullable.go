@@ -1,6 +1,9 @@
 package serde
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Nullable gives the type of inner a null: a nil pointer. Operators on such a
 // type see nulls and may return them, as all operators of Kafka Streams do.
@@ -32,3 +35,17 @@ func (s nullable[T]) Decode(src []byte, v **T) error {
 func (s nullable[T]) IsNull(v *T) bool { return v == nil }
 
 func (s nullable[T]) ForTask() Serde[*T] { return nullable[T]{ForTask(s.inner)} }
+
+// Void is for keys or values that are always null. Bytes that are there, even
+// none, are malformed.
+var Void Serde[struct{}] = voidSerde{}
+
+type voidSerde struct{}
+
+func (voidSerde) Append(dst []byte, _ struct{}) ([]byte, error) { return dst, errNullValue }
+
+func (voidSerde) Decode(src []byte, _ *struct{}) error {
+	return fmt.Errorf("serde: void: %w: %d bytes, want null", ErrMalformed, len(src))
+}
+
+func (voidSerde) IsNull(struct{}) bool { return true }

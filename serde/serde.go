@@ -34,8 +34,8 @@ type nuller[T any] interface{ IsNull(v T) bool }
 //
 //	IsNull(v T) bool
 //
-// and its zero value must be null. Of the serdes here [Bytes] (a nil slice) and
-// [Nullable] (a nil pointer) do.
+// and its zero value must be null. Of the serdes here [Bytes] (a nil slice),
+// [Nullable] (a nil pointer) and [Void] (always) do.
 func NullTest[T any](s Serde[T]) func(T) bool {
 	if n, ok := s.(nuller[T]); ok {
 		return n.IsNull

@@ -52,6 +52,46 @@ func TestListKafkaBytes(t *testing.T) {
 	vector(t, serde.List(serde.Bool), []bool{true}, "01"+"00000001"+"00000001"+"01")
 }
 
+// What is malformed becomes what the decoder of Java makes of it, which these
+// come from.
+func TestUTF8AsJava(t *testing.T) {
+	for in, want := range map[string]string{
+		"\x80":                     "\ufffd",
+		"a\xffb":                   "a\ufffdb",
+		"\xe2\x82":                 "\ufffd",                   // a beginning
+		"\xe2\x82A":                "\ufffdA",                  // a beginning
+		"\xf0\x9f\x98A":            "\ufffdA",                  // a beginning
+		"\xc0\x80":                 "\ufffd\ufffd",             // too long
+		"\xe0\x80A":                "\ufffd\ufffdA",            // too long
+		"\xed\xa0\x80":             "\ufffd",                   // a surrogate
+		"\xed\xa0\x80\xed\xb0\x80": "\ufffd\ufffd",             // two of them
+		"\xf4\x90\x80\x80":         "\ufffd\ufffd\ufffd\ufffd", // too large
+		"\xf0\x8f":                 "\ufffd\ufffd",
+		"é€😀\ufffd":                "é€😀\ufffd",
+		"":                         "",
+	} {
+		for _, s := range []serde.Serde[string]{serde.UTF8, serde.ForTask(serde.UTF8)} {
+			var got string
+			require.NoError(t, s.Decode([]byte(in), &got))
+			require.Equal(t, want, got)
+			b, err := s.Append(nil, in)
+			require.NoError(t, err)
+			require.Equal(t, want, string(b))
+		}
+		var kept string
+		require.NoError(t, serde.ForTask(serde.String).Decode([]byte(in), &kept))
+		require.Equal(t, in, kept)
+	}
+}
+
+func TestVoid(t *testing.T) {
+	require.True(t, serde.NullTest(serde.Void)(struct{}{}))
+	require.ErrorIs(t, serde.Void.Decode([]byte{}, new(struct{})), serde.ErrMalformed)
+	require.ErrorIs(t, serde.Void.Decode([]byte{1}, new(struct{})), serde.ErrMalformed)
+	_, err := serde.Void.Append(nil, struct{}{})
+	require.Error(t, err)
+}
+
 func TestMalformedInput(t *testing.T) {
 	bad := func(err error) {
 		t.Helper()

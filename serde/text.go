@@ -5,13 +5,13 @@ import "hash/maphash"
 var (
 	// String is the bytes of the string, which should be UTF-8. Unlike Kafka's
 	// it keeps bytes that are not valid UTF-8 as they are, so that they survive
-	// a round trip.
+	// a round trip and different keys stay different; [UTF8] replaces them.
 	//
 	// Inside a task it interns: see [ForTask].
 	String Serde[string] = stringSerde{}
 
-	// Bytes is the bytes as they are. A nil slice is null; an empty one is not.
-	// Decode copies.
+	// Bytes is the bytes as they are: Kafka's ByteArray, Bytes and ByteBuffer. A
+	// nil slice is null; an empty one is not. Decode copies.
 	Bytes Serde[[]byte] = bytesSerde{}
 )
 
