@@ -18,6 +18,7 @@ type Builder struct {
 	tableOf  map[string]bool  // topics read as tables
 	names    map[string]int   // ordinals of generated names
 	outer    map[int]bool     // nodes that want records with null keys
+	placed   map[int]bool     // sources of topics with partitioners of their own
 	reparts  []*repartition   // in the order of their calls
 	changers []*changer       // in the order of their calls
 	missing  map[string]error // serdes that were not found
@@ -28,7 +29,7 @@ type Builder struct {
 func NewBuilder() *Builder {
 	b := &Builder{
 		t: topology.NewBuilder(), sources: map[string]any{}, tableOf: map[string]bool{},
-		names: map[string]int{}, outer: map[int]bool{}, missing: map[string]error{},
+		names: map[string]int{}, outer: map[int]bool{}, placed: map[int]bool{}, missing: map[string]error{},
 	}
 	b.t.BeforeBuild(b.finish)
 	return b

@@ -5,8 +5,9 @@ package dsl
 type Option interface{ operator(*operator) }
 
 type operator struct {
-	name      string
-	keepsPart bool
+	name       string
+	keepsPart  bool
+	keepsKnown bool // a promise that needs no check
 }
 
 type named string
@@ -32,7 +33,15 @@ func (keepsPartition) operator(o *operator) { o.keepsPart = true }
 // KeepsPartition promises that an operator which may change keys leaves each
 // record in the partition where it is, so that no repartition topic is needed
 // below. An example is a map from a windowed key back to the key.
+//
+// The test driver looks at every row that is stored, and a running application at
+// one record in a thousand: a promise that does not hold ends it.
 func KeepsPartition() Option { return keepsPartition{} }
+
+// knownToKeep is KeepsPartition where no check is needed.
+type knownToKeep struct{}
+
+func (knownToKeep) operator(o *operator) { o.keepsKnown = true }
 
 func operatorOf(opts []Option) (o operator) {
 	for _, f := range opts {

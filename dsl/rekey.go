@@ -33,7 +33,7 @@ func (s Stream[K, V]) TryMap[KR, VR any](f func(*processor.Context, processor.Re
 // records in their partitions, and is known to.
 func (s Stream[K, V]) SelectKey[KR any](f func(K, V) KR, opts ...Option) Stream[KR, V] {
 	if f != nil && isWindowingKey(f) {
-		opts = append(opts[:len(opts):len(opts)], KeepsPartition())
+		opts = append(opts[:len(opts):len(opts)], knownToKeep{})
 	}
 	return s.rekey("select-key", func(_ *processor.Context, k K, v V) (KR, V, error) { return f(k, v), v, nil }, nil, s.vs, opts)
 }
@@ -50,7 +50,7 @@ func isWindowingKey(f any) bool {
 func (s Stream[K, V]) rekey[KR, VR any](op string, f func(*processor.Context, K, V) (KR, VR, error), ks serde.Serde[KR], vs serde.Serde[VR], opts []Option) Stream[KR, VR] {
 	in, out := nullsOf(s.ks, s.vs), nullsOf(ks, vs)
 	r := s.then[KR, VR](op, opts, func(_ *topology.Wiring, name string, next processor.Node[KR, VR]) processor.Node[K, V] {
-		return &rekeyNode[K, V, KR, VR]{name: name, f: f, in: in, out: out, next: next}
+		return &rekeyNode[K, V, KR, VR]{name: name, f: f, in: in, out: out, place: placementFor[K, V, KR](s, name, opts), next: next}
 	})
 	r.ks, r.vs = ks, vs
 	return r.rekeyedBy(opts)
@@ -58,7 +58,7 @@ func (s Stream[K, V]) rekey[KR, VR any](op string, f func(*processor.Context, K,
 
 // rekeyedBy marks a stream whose operator may have changed the keys.
 func (s Stream[K, V]) rekeyedBy(opts []Option) Stream[K, V] {
-	if !operatorOf(opts).keepsPart {
+	if o := operatorOf(opts); !o.keepsPart && !o.keepsKnown {
 		s.rekeyed = true
 		s.change = newChanger(s)
 	}
@@ -70,7 +70,9 @@ type rekeyNode[K, V, KR, VR any] struct {
 	f    func(*processor.Context, K, V) (KR, VR, error)
 	in   nulls[K, V]
 	out  nulls[KR, VR]
-	next processor.Node[KR, VR]
+	// place samples the promise of KeepsPartition; nil without one.
+	place *placement[K, KR]
+	next  processor.Node[KR, VR]
 }
 
 func (n *rekeyNode[K, V, KR, VR]) Process(c *processor.Context, k K, v V) error {
@@ -80,6 +82,11 @@ func (n *rekeyNode[K, V, KR, VR]) Process(c *processor.Context, k K, v V) error 
 	l, w, err := n.call(c, k, v)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
+	}
+	if n.place != nil {
+		if err := n.place.check(c, k, l); err != nil {
+			return err
+		}
 	}
 	return forwardPair(c, n.next, l, w, &n.out)
 }
@@ -105,7 +112,7 @@ func (s Stream[K, V]) TryFlatMap[KR, VR any](f func(*processor.Context, processo
 func (s Stream[K, V]) flatMap[KR, VR any](f func(*processor.Context, K, V) (iter.Seq2[KR, VR], error), opts []Option) Stream[KR, VR] {
 	in, out := nullsOf(s.ks, s.vs), nullsOf[KR, VR](nil, nil)
 	return s.then[KR, VR]("flat-map", opts, func(_ *topology.Wiring, name string, next processor.Node[KR, VR]) processor.Node[K, V] {
-		return &flatMapNode[K, V, KR, VR]{name: name, f: f, in: in, out: out, next: next}
+		return &flatMapNode[K, V, KR, VR]{name: name, f: f, in: in, out: out, place: placementFor[K, V, KR](s, name, opts), next: next}
 	}).rekeyedBy(opts)
 }
 
@@ -114,7 +121,9 @@ type flatMapNode[K, V, KR, VR any] struct {
 	f    func(*processor.Context, K, V) (iter.Seq2[KR, VR], error)
 	in   nulls[K, V]
 	out  nulls[KR, VR]
-	next processor.Node[KR, VR]
+	// place samples the promise of KeepsPartition; nil without one.
+	place *placement[K, KR]
+	next  processor.Node[KR, VR]
 }
 
 func (n *flatMapNode[K, V, KR, VR]) Process(c *processor.Context, k K, v V) error {
@@ -137,6 +146,11 @@ func (n *flatMapNode[K, V, KR, VR]) call(c *processor.Context, k K, v V) (err er
 		return err
 	}
 	for l, w := range seq {
+		if n.place != nil {
+			if err := n.place.check(c, k, l); err != nil {
+				return err
+			}
+		}
 		if err := forwardPair(c, n.next, l, w, &n.out); err != nil {
 			return err
 		}

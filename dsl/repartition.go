@@ -84,6 +84,7 @@ func (s Stream[K, V]) repartition[_ lazy](name string, r *repartition) Stream[K,
 	}
 	p := b.t.AddInternalSource(b.name("", src, -1), t, r.partitions)
 	r.source = p.Node()
+	b.placed[r.source] = t.Partitioned()
 	b.reparts = append(b.reparts, r)
 	if s.change != nil && !r.explicit {
 		s.change.reqs = append(s.change.reqs, topology.Repartitioned[K, V]{From: s.p, To: p, Filter: filter.Node(), Sink: r.sink})

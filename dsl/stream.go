@@ -42,6 +42,9 @@ func (b *Builder) StreamNamed[K, V any](name string, t topology.Topic[K, V], mor
 		b.t.Fail("dsl: topic %q is read twice, with different types: %v and %v", id, reflect.TypeOf(s), reflect.TypeFor[Stream[K, V]]())
 	}
 	p := b.t.AddSource(b.name(name, id, -1), t, more...)
+	for _, t := range append(more, t) {
+		b.placed[p.Node()] = b.placed[p.Node()] || t.Partitioned()
+	}
 	s := Stream[K, V]{b: b, p: p, ks: t.Key, vs: t.Value, srcs: []int{p.Node()}}
 	b.sources[id] = s
 	return s
@@ -60,6 +63,7 @@ func (b *Builder) StreamMatching[K, V any](p topology.Pattern[K, V], opts ...Opt
 	}
 	src := b.t.AddPatternSource(b.name(operatorOf(opts).name, id, -1), p)
 	t := p.Topic(id)
+	b.placed[src.Node()] = t.Partitioned()
 	s := Stream[K, V]{b: b, p: src, ks: t.Key, vs: t.Value, srcs: []int{src.Node()}}
 	b.sources[id] = s
 	return s

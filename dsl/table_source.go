@@ -34,6 +34,7 @@ func (b *Builder) table[K, V any](t topology.Topic[K, V], s *storing) Table[K, V
 		base = t.Name
 	}
 	src := b.t.AddSource(b.name("", base+"-source", -1), t)
+	b.placed[src.Node()] = t.Partitioned()
 	tb := tableFrom(b, b.name(s.operator.name, base+"-table", -1), "table-source", src, t.Key, t.Value, []int{src.Node()}, s, t.Name)
 	return tb
 }
