@@ -51,7 +51,8 @@ const (
 //
 // The table is four-way associative: a string that hashes to a full set replaces
 // one of the four there. It therefore never grows beyond max, needs no eviction,
-// and keys that come often stay, unless five of them share a set.
+// and keys that come often stay, unless five of them share a set. The hashes lie
+// beside the strings, so that only the one which is meant is looked at.
 func Interning(max int) Serde[string] {
 	if max <= 0 {
 		max = internDefault
@@ -66,12 +67,18 @@ func Interning(max int) Serde[string] {
 type interner struct {
 	stringSerde
 	seed  maphash.Seed
-	slots []string // a power of two
+	slots []interned // a power of two
 	used  int
 	max   int
 	next  uint // which of a full set goes
 	// evicted counts those that went since the table grew.
 	evicted int
+}
+
+// interned is a string of the table; the empty one marks a free slot.
+type interned struct {
+	hash uint64
+	str  string
 }
 
 func (s *interner) Decode(src []byte, v *string) error {
@@ -84,31 +91,32 @@ func (s *interner) Decode(src []byte, v *string) error {
 		return nil
 	}
 	if s.slots == nil {
-		s.slots = make([]string, min(internStart, s.max))
+		s.slots = make([]interned, min(internStart, s.max))
 	}
-	set := s.set(maphash.Bytes(s.seed, src))
+	hash := maphash.Bytes(s.seed, src)
+	set := s.set(hash)
 	for i := range set {
-		if set[i] == string(src) { // compares without a conversion
-			*v = set[i]
+		if set[i].hash == hash && set[i].str == string(src) { // compares without a conversion
+			*v = set[i].str
 			return nil
 		}
 	}
 	*v = string(src)
-	s.insert(set, *v)
+	s.insert(set, interned{hash, *v})
 	if (s.used*2 > len(s.slots) || s.evicted > len(s.slots)/2) && len(s.slots) < s.max {
 		s.grow()
 	}
 	return nil
 }
 
-func (s *interner) set(hash uint64) []string {
+func (s *interner) set(hash uint64) []interned {
 	at := int(hash) & (len(s.slots) - 1) &^ (internWays - 1)
 	return s.slots[at : at+internWays]
 }
 
-func (s *interner) insert(set []string, v string) {
+func (s *interner) insert(set []interned, v interned) {
 	for i := range set {
-		if set[i] == "" {
+		if set[i].str == "" {
 			set[i] = v
 			s.used++
 			return
@@ -121,11 +129,11 @@ func (s *interner) insert(set []string, v string) {
 
 func (s *interner) grow() {
 	old := s.slots
-	s.slots = make([]string, 2*len(old))
+	s.slots = make([]interned, 2*len(old))
 	s.used, s.evicted = 0, 0
-	for _, str := range old {
-		if str != "" {
-			s.insert(s.set(maphash.String(s.seed, str)), str)
+	for _, v := range old {
+		if v.str != "" {
+			s.insert(s.set(v.hash), v)
 		}
 	}
 }

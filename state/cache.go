@@ -60,14 +60,13 @@ type cacheEntry[V any] struct {
 	isDirty bool
 	rec     Record // context of the last update
 	size    int64
-	inLRU   links[V]
-	inDirty links[V]
+	in      [cacheLists]links[V]
 }
 
 func newCache[V any](budget *Cache) *cache[V] {
 	c := &cache[V]{budget: budget, how: holdingOf[V](), rows: map[string]*cacheEntry[V]{}}
-	c.lru.init(func(e *cacheEntry[V]) *links[V] { return &e.inLRU })
-	c.dirty.init(func(e *cacheEntry[V]) *links[V] { return &e.inDirty })
+	c.lru.init(inLRU)
+	c.dirty.init(inDirty)
 	return c
 }
 
@@ -253,12 +252,18 @@ func (r *rows[V]) Flush() error {
 		return r.fault
 	}
 	c := r.cache
-	if r.env.SetRecord != nil {
-		defer r.env.SetRecord(r.record())
-	}
-	was := c.flushing
+	record, was := r.record(), c.flushing
 	c.flushing = true // what the listeners put must not evict under our feet
-	defer func() { c.flushing = was }()
+	err := r.flushDirty()
+	c.flushing = was
+	if r.env.SetRecord != nil {
+		r.env.SetRecord(record)
+	}
+	return err
+}
+
+func (r *rows[V]) flushDirty() error {
+	c := r.cache
 	last := c.dirty.last()
 	for e := c.dirty.first(); e != nil; e = c.dirty.first() {
 		c.dirty.remove(e)

@@ -3,16 +3,25 @@ package state
 // links are an entry's neighbours in one list; nil outside of it.
 type links[V any] struct{ prev, next *cacheEntry[V] }
 
+// The lists that an entry can be in.
+const (
+	inLRU = iota
+	inDirty
+	cacheLists
+)
+
 // list is a doubly linked list through its entries, around a sentinel.
 type list[V any] struct {
-	root *cacheEntry[V]
-	of   func(*cacheEntry[V]) *links[V]
+	root  *cacheEntry[V]
+	which int
 }
 
-func (l *list[V]) init(of func(*cacheEntry[V]) *links[V]) {
-	l.root, l.of = new(cacheEntry[V]), of
-	*of(l.root) = links[V]{l.root, l.root}
+func (l *list[V]) init(which int) {
+	l.root, l.which = new(cacheEntry[V]), which
+	*l.of(l.root) = links[V]{l.root, l.root}
 }
+
+func (l *list[V]) of(e *cacheEntry[V]) *links[V] { return &e.in[l.which] }
 
 func (l *list[V]) first() *cacheEntry[V] { return l.end(l.of(l.root).next) }
 func (l *list[V]) last() *cacheEntry[V]  { return l.end(l.of(l.root).prev) }
@@ -34,7 +43,13 @@ func (l *list[V]) remove(e *cacheEntry[V]) {
 	*at = links[V]{}
 }
 
-func (l *list[V]) toBack(e *cacheEntry[V])  { l.remove(e); l.insert(e, l.of(l.root).prev) }
+func (l *list[V]) toBack(e *cacheEntry[V]) {
+	if back := l.of(l.root).prev; back != e {
+		l.remove(e)
+		l.insert(e, back)
+	}
+}
+
 func (l *list[V]) toFront(e *cacheEntry[V]) { l.remove(e); l.insert(e, l.root) }
 
 // insert puts e behind after.

@@ -15,6 +15,7 @@ type topicLog struct {
 	name    string
 	id      int32
 	readers []*unit // those that read it as a source; a global store comes last
+	rows    []int32 // of the log, as far as they are delivered
 	next    []int64
 	records [][]processor.RawRecord // by partition
 	turn    int32                   // for records without a key

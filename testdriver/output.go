@@ -13,12 +13,13 @@ import (
 type Output[K, V any] struct {
 	d    *Driver
 	t    topology.Topic[K, V]
-	next *int // of Driver.records
+	log  *topicLog
+	next *int // of log.rows
 }
 
 // Output returns a reader of a topic.
 func (d *Driver) Output[K, V any](t topology.Topic[K, V]) Output[K, V] {
-	return Output[K, V]{d, t, new(int)}
+	return Output[K, V]{d, t, d.topic(t.Name), new(int)}
 }
 
 // Read returns the next record; the test fails when there is none.
@@ -33,14 +34,10 @@ func (o Output[K, V]) Read() processor.Record[K, V] {
 
 // All returns the records that were not read yet.
 func (o Output[K, V]) All() []processor.Record[K, V] {
-	n := 0
-	for i := o.find(*o.next); i < o.d.delivered; i = o.find(i + 1) {
-		n++
-	}
-	if n == 0 {
+	if o.Empty() {
 		return nil
 	}
-	rs := make([]processor.Record[K, V], n)
+	rs := make([]processor.Record[K, V], len(o.log.rows)-*o.next)
 	for i := range rs {
 		var err error
 		if rs[i], err = o.read(); err != nil {
@@ -67,24 +64,14 @@ func ReadMap[K comparable, V any](o Output[K, V]) map[K]V {
 }
 
 // Empty reports whether all records of the topic were read.
-func (o Output[K, V]) Empty() bool { return o.find(*o.next) == o.d.delivered }
-
-// find returns the first row of the topic from i on, that after the last of all
-// where there is none.
-func (o Output[K, V]) find(i int) int {
-	id := o.d.topic(o.t.Name).id
-	for i < o.d.delivered && o.d.log.row(i).topic != id {
-		i++
-	}
-	return i
-}
+func (o Output[K, V]) Empty() bool { return *o.next == len(o.log.rows) }
 
 func (o Output[K, V]) read() (r processor.Record[K, V], err error) {
-	i := o.find(*o.next)
-	if i == o.d.delivered {
+	if o.Empty() {
 		return r, fmt.Errorf("topic %s has no more records", o.t.Name)
 	}
-	*o.next = i + 1
+	i := int(o.log.rows[*o.next])
+	*o.next++
 	row := o.d.log.row(i)
 	r.Timestamp, r.Headers = row.timestamp, o.d.log.headersOf(i)
 	key, value := o.d.log.bytes(row)

@@ -180,7 +180,9 @@ func (d *Driver) deliver() error {
 			d.placed++
 		}
 		d.delivered++
-		if t := d.topics[d.log.row(i).topic]; len(t.readers) > 0 {
+		t := d.topics[d.log.row(i).topic]
+		t.rows = append(t.rows, int32(i))
+		if len(t.readers) > 0 {
 			r := d.raw(i)
 			if err := d.hand(t, &r, true); err != nil {
 				return err
