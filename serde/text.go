@@ -61,8 +61,10 @@ func Interning(max int) Serde[string] {
 	for n < max && n < 1<<24 {
 		n *= 2
 	}
-	return &interner{seed: maphash.MakeSeed(), max: n}
+	return newInterner(n)
 }
+
+func newInterner(max int) *interner { return &interner{seed: maphash.MakeSeed(), max: max} }
 
 type interner struct {
 	stringSerde
@@ -82,13 +84,16 @@ type interned struct {
 }
 
 func (s *interner) Decode(src []byte, v *string) error {
+	*v = s.intern(src)
+	return nil
+}
+
+func (s *interner) intern(src []byte) string {
 	if len(src) == 0 {
-		*v = ""
-		return nil
+		return ""
 	}
 	if len(src) > internLongest {
-		*v = string(src)
-		return nil
+		return string(src)
 	}
 	if s.slots == nil {
 		s.slots = make([]interned, min(internStart, s.max))
@@ -97,16 +102,15 @@ func (s *interner) Decode(src []byte, v *string) error {
 	set := s.set(hash)
 	for i := range set {
 		if set[i].hash == hash && set[i].str == string(src) { // compares without a conversion
-			*v = set[i].str
-			return nil
+			return set[i].str
 		}
 	}
-	*v = string(src)
-	s.insert(set, interned{hash, *v})
+	v := string(src)
+	s.insert(set, interned{hash, v})
 	if (s.used*2 > len(s.slots) || s.evicted > len(s.slots)/2) && len(s.slots) < s.max {
 		s.grow()
 	}
-	return nil
+	return v
 }
 
 func (s *interner) set(hash uint64) []interned {
