@@ -1,6 +1,7 @@
 package dsl_test
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -218,6 +219,36 @@ func ExampleBuilder_GlobalStore() {
 	d.Input(customers).Send("c7", "Ann Miller")
 	d.Input(orders).Send("o1", Order{Customer: "c7"})
 	// Output: Hello Ann
+}
+
+// The topic is the store's changelog: it is restored from it, and has no other.
+func ExampleBuilder_ReadOnlyStore() {
+	names := state.KeyValue("names", serde.String, serde.String)
+	b := dsl.NewBuilder()
+	b.ReadOnlyStore(names, "keep-names", customers, func() processor.Func[string, string, string, string] {
+		return func(c *processor.Context, r processor.Record[string, string], _ *processor.Out[string, string]) error {
+			return names.In(c).Put(r.Key, r.Value)
+		}
+	})
+	b.Stream(orders).
+		ProcessValuesFunc("greet", func(c *processor.Context, r processor.Record[string, Order], out *processor.ValueOut[string]) error {
+			if err := names.In(c).Delete(r.Key); errors.Is(err, state.ErrReadOnly) {
+				fmt.Println("cannot be deleted here")
+			}
+			name, _, err := names.In(c).Get(r.Key)
+			if err != nil {
+				return err
+			}
+			return out.Forward("Hello " + name)
+		}, names).
+		ForEach(func(_, text string) { fmt.Println(text) })
+
+	d := drive(b)
+	d.Input(customers).Send("c7", "Ann")
+	d.Input(orders).Send("c7", Order{})
+	// Output:
+	// cannot be deleted here
+	// Hello Ann
 }
 
 func ExampleBuilder_GlobalTable() {

@@ -45,6 +45,15 @@ func (b *Builder) GlobalStore[P processor.Processor[K, V, KO, VO], K, V, KO, VO 
 	b.t.AddGlobalStore(h, b.name(name, t.Name+"-global", -1), t, make)
 }
 
+// ReadOnlyStore keeps a store whose changelog is a topic that others write: a
+// processor of the user's gets its records and stores them as they are, and the
+// store is restored from the topic itself. Other processors that the store is
+// passed to may read it.
+func (b *Builder) ReadOnlyStore[P processor.Processor[K, V, KO, VO], K, V, KO, VO any](h topology.Declared, name string, t topology.Topic[K, V], make func() P) {
+	b.tableOf[t.Name] = true
+	b.t.AddReadOnlyStore(h, b.name(name, t.Name+"-store", -1), t, make)
+}
+
 type globalUpdate[K, V any] struct {
 	h  state.TimestampedHandle[K, V]
 	st *state.TimestampedKV[K, V]

@@ -59,6 +59,7 @@ type Env struct {
 	TaskID        string
 	Collector     Collector
 	Store         func(name string) any          // nil for an unknown name
+	Reader        func(name string) any          // the store as those see it who may not write; nil: Store
 	Global        func(name string) bool         // is it a global store, readable by all
 	OnFailure     func(*Context, *Failure) error // nil: go on without the record
 	OnDrop        func(reason string)
@@ -106,6 +107,7 @@ type keptTime struct {
 type Scope struct {
 	Node   string
 	Stores []string
+	Reads  []string // of Stores: those that another node writes
 }
 
 // NewContext makes the context of a task. It is for those who run tasks.
@@ -170,10 +172,18 @@ func (e *StoreError) Error() string {
 // Store returns the open store called name, as the handle that declared it
 // made it. Only the stores connected to the running node and global stores can
 // be opened; for others it returns a *StoreError, which the handle's In hands on
-// from every method of the store. Handles are the way to call it.
+// from every method of the store. Global and read-only stores refuse writes with
+// state.ErrReadOnly, but for those of their own processor. Handles are the way
+// to call it.
 func (c *Context) Store(name string) any {
-	if c.scope != nil && !slices.Contains(c.scope.Stores, name) && !(c.env.Global != nil && c.env.Global(name)) {
-		return &StoreError{Node: c.scope.Node, Store: name}
+	if s := c.scope; s != nil {
+		connected := slices.Contains(s.Stores, name)
+		if !connected && !(c.env.Global != nil && c.env.Global(name)) {
+			return &StoreError{Node: s.Node, Store: name}
+		}
+		if c.env.Reader != nil && (!connected || slices.Contains(s.Reads, name)) {
+			return c.env.Reader(name)
+		}
 	}
 	if c.env.Store == nil {
 		return nil

@@ -100,12 +100,12 @@ type keyed[K, V any] struct {
 
 func newKeyed[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serde[V], timed bool) keyed[K, V] {
 	k := keyed[K, V]{rows: newRows(spec, env, vs, timed), ks: serde.ForTask(ks)}
-	if spec.MaxEntries > 0 && !env.Partition.readOnly {
+	if spec.MaxEntries > 0 && !env.readOnly() {
 		if k.recent, k.fault = newRecency(spec.MaxEntries, env.Partition); k.fault != nil {
 			k.fault = k.fail("open", k.fault)
 		}
 	}
-	if spec.ExpireAfter != 0 && !env.Partition.readOnly && k.fault == nil {
+	if spec.ExpireAfter != 0 && !env.readOnly() && k.fault == nil {
 		if k.expiry, k.fault = newExpiry(&k.rows); k.fault != nil {
 			k.fault = k.fail("open", k.fault)
 		}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// ErrReadOnly is returned by writes to a committed view.
-var ErrReadOnly = errors.New("state: read-only view")
+// ErrReadOnly is returned by writes to a committed view, and to a store that
+// others write.
+var ErrReadOnly = errors.New("state: the store is read-only here")
 
 // A Partition is the byte rows of one store-partition: what its transaction has
 // written, over what the engine holds. It belongs to the goroutine of its

@@ -27,6 +27,7 @@ type rows[V any] struct {
 	headed     bool                         // values begin with headers
 	seg        *segments                    // how rows expire; nil: never
 	logKey     func(dst, row []byte) []byte // nil: the row itself
+	refuse     error                        // why there are no writes; nil: there are
 	logHeaders bool                         // the changelog gets the headers of the record at hand
 	recent     *recency                     // which rows to keep; nil: all
 	cache      *cache[V]
@@ -45,8 +46,11 @@ func newRows[V any](spec Spec, env Env, vs serde.Serde[V], timed bool) rows[V] {
 			r.fault = r.fail("open", errors.New("a versioned store cannot keep headers"))
 		}
 	}
+	if env.readOnly() {
+		r.refuse = r.fail("write", ErrReadOnly)
+	}
 	r.buf = make([]byte, 0, 64) // never nil: nil is a tombstone
-	if spec.Cached && env.Cache != nil && !env.Partition.readOnly {
+	if spec.Cached && env.Cache != nil && !env.readOnly() {
 		r.cache = newCache[V](env.Cache)
 	}
 	return r
@@ -69,6 +73,14 @@ func (r *rows[V]) fail(op string, err error) error {
 		return fmt.Errorf("state: store %q: %s: %w", r.spec.Name, op, err)
 	}
 	return r.p.fail(op, err)
+}
+
+// writable returns why the store cannot be written, if it cannot.
+func (r *rows[V]) writable() error {
+	if r.fault != nil {
+		return r.fault
+	}
+	return r.refuse
 }
 
 func (r *rows[V]) record() Record {
@@ -147,8 +159,8 @@ func (r *rows[V]) put(row []byte, v V, ts int64) error {
 	if r.isNull != nil && r.isNull(v) {
 		return r.delete(row)
 	}
-	if r.fault != nil {
-		return r.fault
+	if err := r.writable(); err != nil {
+		return err
 	}
 	if r.cache == nil {
 		return r.write(row, v, ts)
@@ -162,8 +174,8 @@ func (r *rows[V]) put(row []byte, v V, ts int64) error {
 
 // delete removes a row.
 func (r *rows[V]) delete(row []byte) error {
-	if r.fault != nil {
-		return r.fault
+	if err := r.writable(); err != nil {
+		return err
 	}
 	if r.cache == nil {
 		return r.remove(row, true)

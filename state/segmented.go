@@ -30,7 +30,7 @@ func newSegmented[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serd
 		rows: newRows(spec, env, vs, timed), ks: serde.ForTask(ks), lowest: largest, highest: NoTime,
 	}
 	s.seg = newSegments(spec, suffix)
-	if p := env.Partition; p != nil && !p.readOnly && spec.Duplicates && !spec.TimeOrdered && !spec.Cached {
+	if p := env.Partition; p != nil && !env.readOnly() && spec.Duplicates && !spec.TimeOrdered && !spec.Cached {
 		from := int64(0)
 		if p.pos.Observed != NoTime {
 			from = p.pos.Observed/s.seg.interval + 1

@@ -92,6 +92,9 @@ func (s *SessionStore[K, V]) Delete(k K, start, end int64) error {
 	if err != nil {
 		return err
 	}
+	if err := s.writable(); err != nil {
+		return err
+	}
 	s.saw(end)
 	if s.cache == nil {
 		return s.remove(row, false)

@@ -44,6 +44,9 @@ type Record struct {
 type Env struct {
 	// Partition holds the store's rows.
 	Partition *Partition
+	// ReadOnly refuses writes with ErrReadOnly, whatever the Partition allows.
+	// The store that writes the same rows must have no cache.
+	ReadOnly bool
 	// Log sends a record to the store's changelog; a nil value is a tombstone.
 	// The slices are valid during the call only. Nil: the store has no changelog.
 	Log func(key, value []byte, timestamp int64, headers processor.Headers) error
@@ -60,6 +63,8 @@ type Env struct {
 // DroppedExpired is the reason of writes a window or session store refuses
 // because their time is behind its retention.
 const DroppedExpired = "expired"
+
+func (e *Env) readOnly() bool { return e.ReadOnly || e.Partition != nil && e.Partition.readOnly }
 
 // Stores finds the stores a processor is connected to; *processor.Context is
 // one. When it returns an error instead of a store, every method of the store

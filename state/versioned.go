@@ -264,6 +264,9 @@ func (s *VersionedStore[K, V]) tombstone(k K, ts int64) (validTo int64, err erro
 }
 
 func (s *VersionedStore[K, V]) insertAndLog(at version) (validTo int64, err error) {
+	if err := s.writable(); err != nil {
+		return 0, err
+	}
 	if validTo, err = s.insert(at); err != nil {
 		return 0, err
 	}

@@ -141,8 +141,8 @@ func (s *WindowStore[K, V]) add(k K, start int64, v V, ts int64) error {
 
 // numbered makes a new row in a store with duplicates.
 func (s *WindowStore[K, V]) numbered(k K, start int64) (row []byte, err error) {
-	if s.fault != nil {
-		return nil, s.fault
+	if err := s.writable(); err != nil {
+		return nil, err
 	}
 	n := &s.p.pos.Sequence
 	*n = (*n + 1) & math.MaxInt32

@@ -170,7 +170,8 @@ func (d *Driver) globalStore(name string) (any, bool) {
 	}
 	for _, s := range d.global.task.Stores() {
 		if s.Declared.Name == name {
-			return s.Store, true
+			r, err := s.Reader()
+			return r, err == nil
 		}
 	}
 	return nil, false

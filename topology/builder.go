@@ -151,7 +151,12 @@ func (b *Builder) AddProcessor[P processor.Processor[KI, VI, KO, VO], KI, VI, KO
 	if len(parents) == 0 {
 		b.Fail("topology: processor %q has no parent", name)
 	}
-	return Attach(b, Spec{Name: name, Op: "process"}, func(w *Wiring, id int, out *Port[KO, VO]) processor.Node[KI, VI] {
+	return attachUser(b, Spec{Name: name, Op: "process"}, make, parents...)
+}
+
+// attachUser adds a node that runs a processor of the user's.
+func attachUser[P processor.Processor[KI, VI, KO, VO], KI, VI, KO, VO any](b *Builder, s Spec, make func() P, parents ...*Port[KI, VI]) *Port[KO, VO] {
+	return Attach(b, s, func(w *Wiring, id int, out *Port[KO, VO]) processor.Node[KI, VI] {
 		o := processor.NewOut(w.Context, w.Name(id), out.Wire(w), null.Test[KO](nil), null.Test[VO](nil))
 		return processor.NewUserNode(make(), o, w.Scope(id))
 	}, parents...)
@@ -269,26 +274,6 @@ func (b *Builder) ConnectNode(id int, stores ...string) {
 	for _, s := range stores {
 		b.connect(id, s)
 	}
-}
-
-// AddGlobalStore declares a store that every process keeps whole: make's
-// processor, which is the only writer, gets all records of the topic. Every
-// processor may read the store.
-func (b *Builder) AddGlobalStore[P processor.Processor[K, V, KO, VO], K, V, KO, VO any](h Declared, name string, t Topic[K, V], make func() P) {
-	s := b.AddStore(h)
-	s.Global, s.NoChangelog, s.SourceTopic = true, true, t.Name
-	src := b.source(Node{Name: name + "-source", Op: "global-source", Global: true}, []Topic[K, V]{t})
-	Attach(b, Spec{Name: name, Op: "global-store"}, func(w *Wiring, id int, out *Port[KO, VO]) processor.Node[K, V] {
-		o := processor.NewOut(w.Context, w.Name(id), out.Wire(w), null.Test[KO](nil), null.Test[VO](nil))
-		sc := w.Scope(id)
-		sc.Stores = []string{h.StoreName()}
-		return processor.NewUserNode(make(), o, sc)
-	}, src)
-	id := b.names[name]
-	n := b.nodes[id]
-	n.Global = true
-	n.Stores = []string{s.Name}
-	s.Nodes = append(s.Nodes, id)
 }
 
 // Copartition requires the topics of the source nodes to have equal numbers of

@@ -56,6 +56,8 @@ type Store struct {
 	Nodes  []int // that use it, ascending
 	Sub    int
 	Global bool
+	// Writer is the node that alone may write the store; "": all that use it.
+	Writer string
 	// SourceTopic is the topic that the store is restored from when it is not
 	// an internal changelog: the topic of a global table, or of a table whose
 	// source is its own changelog.

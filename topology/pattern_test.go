@@ -126,3 +126,45 @@ func TestOverlappingSources(t *testing.T) {
 	_, err = topo.Over("app", []string{"xy"})
 	require.ErrorContains(t, err, `topic "xy" matches pattern "x.*" of source "A" and pattern ".*y" of source "B"`)
 }
+
+func TestStoresWithOneWriter(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(b *topology.Builder)
+		want string
+	}{
+		"declared before": {
+			func(b *topology.Builder) {
+				b.AddStore(seen)
+				b.AddReadOnlyStore(seen, "W", text("x"), forward)
+			},
+			`store "seen" is declared already: "W" cannot be its only writer`,
+		},
+		"two writers": {
+			func(b *topology.Builder) {
+				b.AddReadOnlyStore(seen, "W", text("x"), forward)
+				b.AddGlobalStore(seen, "V", text("y"), forward)
+			},
+			`store "seen" is declared already: "V" cannot be its only writer`,
+		},
+		"topic read twice": {
+			func(b *topology.Builder) {
+				b.AddReadOnlyStore(seen, "W", text("x"), forward)
+				b.AddSource("X", text("x"))
+			},
+			`topic "x" is read by two sources, "W-source" and "X"`,
+		},
+		"not from the beginning": {
+			func(b *topology.Builder) {
+				b.AddReadOnlyStore(seen, "W", text("x").WithReset(topology.Reset{Policy: topology.ResetLatest}), forward)
+			},
+			`its topic "x" is its changelog, which is read from the beginning`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := topology.NewBuilder()
+			c.make(b)
+			_, err := b.Build()
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}

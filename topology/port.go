@@ -110,7 +110,13 @@ func (w *Wiring) Own(id int, l processor.Lifecycle) { w.owned = append(w.owned, 
 // Scope returns what the node's user code may use.
 func (w *Wiring) Scope(id int) *processor.Scope {
 	n := w.b.nodes[id]
-	return &processor.Scope{Node: n.Name, Stores: n.Stores}
+	s := &processor.Scope{Node: n.Name, Stores: n.Stores}
+	for _, name := range n.Stores {
+		if by := w.b.byStore[name].Writer; by != "" && by != n.Name {
+			s.Reads = append(s.Reads, name)
+		}
+	}
+	return s
 }
 
 // Name returns the name of a node.

@@ -20,6 +20,23 @@ type Store struct {
 	// "" when there is none. Logged says that the task writes it.
 	Changelog string
 	Logged    bool
+
+	env    state.Env
+	reader state.Store // see Reader
+}
+
+// Reader returns the store as it is seen by those who may not write it.
+func (s *Store) Reader() (state.Store, error) {
+	if s.reader == nil {
+		env := s.env
+		env.ReadOnly, env.Cache, env.Log = true, nil, nil
+		r, err := s.Declared.Handle.(state.Declared).Open(env)
+		if err != nil {
+			return nil, err
+		}
+		s.reader = r
+	}
+	return s.reader, nil
 }
 
 // Stores returns the task's stores, in the order in which they are flushed. The
@@ -66,12 +83,16 @@ func (t *Task) openStore(declared topology.Store) error {
 	env := state.Env{
 		Partition: p, Record: t.record, SetRecord: t.setRecord, Cache: t.cfg.Cache, Dropped: t.ctx.Drop,
 	}
+	if declared.Writer != "" {
+		env.Cache = nil // its readers see the rows alone
+	}
 	if s.Logged {
 		topic := s.Changelog
 		env.Log = func(key, value []byte, ts int64, h processor.Headers) error {
 			return processor.Fatal(t.collector.Send(topic, t.cfg.Partition, key, value, ts, h))
 		}
 	}
+	s.env = env
 	s.Store, err = h.Open(env)
 	return err
 }
@@ -101,6 +122,20 @@ func (t *Task) open(name string) any {
 		}
 	}
 	return nil
+}
+
+// openReader finds a store for a node that must not write it.
+func (t *Task) openReader(name string) any {
+	for _, s := range t.stores {
+		if s.Declared.Name == name {
+			r, err := s.Reader()
+			if err != nil {
+				return err
+			}
+			return r
+		}
+	}
+	return t.open(name)
 }
 
 func (t *Task) isGlobal(name string) bool {

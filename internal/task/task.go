@@ -107,7 +107,7 @@ func New(cfg Config) (*Task, error) {
 	}
 	t.ctx = processor.NewContext(processor.Env{
 		Context: cfg.Context, ApplicationID: cfg.ApplicationID, TaskID: cfg.ID, Collector: cfg.Collector,
-		Store: t.open, Global: t.isGlobal, OnFailure: t.failed,
+		Store: t.open, Reader: t.openReader, Global: t.isGlobal, OnFailure: t.failed,
 		OnDrop:   func(reason string) { t.dropped[reason]++ },
 		OnCommit: func() { t.requested = true }, EmitInterval: cfg.EmitInterval,
 		Notify: cfg.Notify, Lockstep: cfg.Lockstep, Input: t.input,
