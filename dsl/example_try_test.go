@@ -226,6 +226,22 @@ func ExampleTimeWindowed_IdleAfter() {
 	// Output: JFK 0 to 60 is 1
 }
 
+// The last window is emitted though nothing comes after it.
+func ExampleIdleAfter() {
+	b := dsl.NewBuilder()
+	counts := b.Stream(readings).GroupByKey().
+		WindowedBy(windowing.Tumbling(time.Minute)).
+		Count("per-minute")
+	dsl.FinalOnly(counts, dsl.IdleAfter(10*time.Second)).ToStream().TryForEach(showWindow)
+
+	d := drive(b)
+	measure(d, 10)
+	for range 20 { // no record comes
+		d.Advance(10 * time.Second)
+	}
+	// Output: JFK 0 to 60 is 1
+}
+
 func ExampleSlidingWindowed_IdleAfter() {
 	b := dsl.NewBuilder()
 	b.Stream(readings).GroupByKey().

@@ -25,6 +25,7 @@ func (b *Builder) GlobalTable[K, V any](t topology.Topic[K, V], store string, op
 	if store == "" {
 		b.t.Fail("dsl: GlobalTable of topic %q needs the name of a store", t.Name)
 	}
+	s.holdsBack(b, storeName(store), false)
 	b.tableOf[t.Name] = true
 	vs := valueSerde(b, s, t.Value, store)
 	h := state.Timestamped(storeName(store), t.Key, vs, append(s.opts, state.Uncached(), state.Unlogged())...)

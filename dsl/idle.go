@@ -38,6 +38,19 @@ func checkIdle(b *topology.Builder, parent int, d time.Duration) {
 	}
 }
 
+// holdsBack reports a bad IdleAfter among the options of an operator; can says
+// whether there is anything that it holds back.
+func (s *storing) holdsBack(b *Builder, name string, can bool) time.Duration {
+	switch {
+	case s.idle == 0:
+	case !can:
+		b.t.Fail("dsl: %q: IdleAfter: nothing is held back here; windows have a method IdleAfter", name)
+	case s.idle < time.Millisecond:
+		b.t.Fail("dsl: %q: IdleAfter(%v): it must be at least 1ms", name, s.idle)
+	}
+	return s.idle
+}
+
 func (x *idler) Init(c *processor.Context) error {
 	defer c.Enter(c.Enter(x.scope))
 	every := time.Duration(max(x.after/4, 1)) * time.Millisecond

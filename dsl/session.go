@@ -84,6 +84,7 @@ type sessionTable[K, A any, KW windowing.KeyOf[K]] struct {
 }
 
 func newSessionTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde[K], vs serde.Serde[A], srcs []int, store string, so *storing, w windowing.Session, final bool) *sessionTable[K, A, KW] {
+	so.holdsBack(b, store, false)
 	ks = b.serdeFor(ks, fmt.Sprintf("key of store %q", store))
 	vs = valueSerde(b, so, vs, fmt.Sprintf("value of store %q", store))
 	retention := w.Gap + w.Grace

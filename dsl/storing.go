@@ -19,6 +19,7 @@ type storing struct {
 	retention time.Duration
 	history   time.Duration // of versions; 0: no versions
 	expire    time.Duration // of rows that are not updated; 0: never
+	idle      time.Duration // until time goes on without records; 0: it does not
 	serde     any           // of the values
 	uses      []topology.Declared
 }
@@ -80,6 +81,15 @@ func Versioned(d time.Duration) StoreOption { return storeOption(func(s *storing
 //
 // Windows, sessions and versions have a retention instead.
 func ExpireAfter(d time.Duration) StoreOption { return storeOption(func(s *storing) { s.expire = d }) }
+
+// IdleAfter has Suppress, FinalOnly, left and outer joins of streams, and joins
+// with JoinGrace let go of what they hold back though no record comes: when the
+// operator's time has not moved for d of the wall clock, it goes on at the wall
+// clock's pace, as if records came. Windows have a method of this name, which says
+// more about it.
+func IdleAfter(d time.Duration) StoreOrJoinOption {
+	return storeOption(func(s *storing) { s.idle = d })
+}
 
 // ValueSerde sets the serde of the stored values, which must have the type of
 // the operator's result; Build checks it.

@@ -3,6 +3,7 @@ package dsl
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/thalweg/thalweg/internal/null"
 	"github.com/thalweg/thalweg/processor"
@@ -61,6 +62,7 @@ type streamJoin[K, V, VO, VR any] struct {
 	left   state.WindowHandle[K, V]
 	right  state.WindowHandle[K, VO]
 	lone   *state.KVHandle[[]byte, []byte] // of left and outer joins
+	idle   time.Duration
 	vl     serde.Serde[V]
 	vr     serde.Serde[VO]
 }
@@ -94,7 +96,9 @@ func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKin
 		o = o.repartition(topic+"-right", &repartition{})
 	}
 	j := &streamJoin[K, V, VO, VR]{name: b.name(name, "join", s.p.Node()), kind: kind, w: w, f: f, isNull: null.Test[VR](nil)}
-	j.declare(b, s, o, stores, storingOf(jo.opts))
+	so := storingOf(jo.opts)
+	j.idle = so.holdsBack(b, j.name, kind != innerJoin)
+	j.declare(b, s, o, stores, so)
 	srcs := append(slices.Clone(s.srcs), o.srcs...)
 	b.t.Copartition(srcs...)
 
@@ -156,7 +160,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			return t
 		}).(*joinTime)
 	}
-	left := topology.Attach(b.t, topology.Spec{Name: b.name("", j.name+"/this", -1), Op: "join-this", Stores: names}, func(w *topology.Wiring, _ int, out *topology.Port[K, VR]) processor.Node[K, V] {
+	left := topology.Attach(b.t, topology.Spec{Name: b.name("", j.name+"/this", -1), Op: "join-this", Stores: names}, func(w *topology.Wiring, id int, out *topology.Port[K, VR]) processor.Node[K, V] {
 		n := &streamJoinNode[K, V, VO, VR]{
 			name: j.name, left: true, before: before, after: after, grace: grace, time: shared(w),
 			outer: j.kind != innerJoin, mine: j.left.In(w.Context), other: j.right.In(w.Context),
@@ -166,7 +170,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			return j.call(c, k, Maybe[V]{v, true}, o)
 		}
 		n.lone = newLoneRecords(j, w, n.time, n.next)
-		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+		idleAfter(w, id, j.idle, &n.time.now, func(c *processor.Context, ts int64) error {
 			n.time.now = max(n.time.now, ts)
 			if n.lone == nil {
 				return nil

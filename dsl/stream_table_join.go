@@ -88,6 +88,7 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 	name := b.name(j.operator.name, op, s.p.Node())
 	in, out := nullsOf(s.ks, s.vs), null.Test[VR](nil)
 	stores := t.n.reads()
+	idle := storingOf(j.opts).holdsBack(b, name, j.grace != 0)
 	var buffer state.KVHandle[[]byte, []byte]
 	if j.grace != 0 {
 		checkGrace(b, name, t, j)
@@ -108,7 +109,7 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 				ks: serde.ForTask(s.ks), vs: serde.ForTask(s.vs), observed: -1,
 			}
 			w.Context.KeepTime(name, &g.observed)
-			w.Context.OnTime(g.advance)
+			idleAfter(w, id, idle, &g.observed, g.advance)
 			return g
 		}
 		return n

@@ -83,6 +83,7 @@ func suppress[K, V any](t Table[K, V], s Suppression, until func(K) int64, opts 
 	ks, vs := b.serdeFor(parent.ks, "key of "+where), b.serdeFor(parent.vs, "value of "+where)
 	h := newBufferHandle(base+"-store", so.opts)
 	b.own(h)
+	idle := so.holdsBack(b, base, true)
 
 	n := &tableNode[K, V]{ks: ks, vs: vs, srcs: parent.srcs, grace: parent.grace, sendOld: true}
 	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, "suppress", parent.p.Node()), Op: "suppress", Stores: []string{h.StoreName()}}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[V]]) processor.Node[K, Change[V]] {
@@ -91,7 +92,7 @@ func suppress[K, V any](t Table[K, V], s Suppression, until func(K) int64, opts 
 			ks: serde.ForTask(ks), vs: serde.ForTask(vs), isNull: null.Test(vs), next: out.Next(w),
 		}
 		w.Context.KeepTime(x.name, &x.observed)
-		w.Context.OnTime(func(c *processor.Context, ts int64) error {
+		idleAfter(w, id, idle, &x.observed, func(c *processor.Context, ts int64) error {
 			x.observed = max(x.observed, ts)
 			return x.release(c)
 		})

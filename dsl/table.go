@@ -106,6 +106,7 @@ func storeFor[K, V any](b *Builder, n *tableNode[K, V], name string, s *storing,
 	ks := b.serdeFor(n.ks, fmt.Sprintf("key of store %q", name))
 	vs := valueSerde(b, s, n.vs, fmt.Sprintf("value of store %q", name))
 	n.ks, n.vs, n.store = ks, vs, name
+	s.holdsBack(b, name, false)
 	if s.expire != 0 && (s.expire < time.Millisecond || s.history > 0) {
 		b.t.Fail("dsl: store %q: ExpireAfter of %v: it must be at least 1ms, and not for versions", name, s.expire)
 	}

@@ -111,6 +111,7 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 	if s.as != "" {
 		open = storeFor(b, n, s.as, s, n.p.Node())
 	} else {
+		s.holdsBack(b, name, false)
 		n.versioned = t.n.versioned && o.n.versioned
 		n.materialise = func() {}
 		n.reads = func() []string { return append(slices.Clone(t.n.reads()), o.n.reads()...) }

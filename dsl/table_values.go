@@ -96,6 +96,7 @@ func deriveTable[K, V, VR any](t Table[K, V], op string, vs serde.Serde[VR], s *
 	if s.as != "" {
 		open = storeFor(b, n, s.as, s, n.p.Node())
 	} else {
+		s.holdsBack(b, name, false)
 		n.versioned = parent.versioned
 		n.materialise = parent.requireReadable
 		n.reads = func() []string { return parent.reads() }

@@ -158,6 +158,7 @@ func millis(ms int64) time.Duration {
 }
 
 func newWindowTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde[K], vs serde.Serde[A], srcs []int, store string, so *storing, shape windowShape) *windowTable[K, A, KW] {
+	so.holdsBack(b, store, false)
 	ks = b.serdeFor(ks, fmt.Sprintf("key of store %q", store))
 	vs = valueSerde(b, so, vs, fmt.Sprintf("value of store %q", store))
 	least := max(shape.longest, shape.keep)
