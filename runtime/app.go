@@ -54,6 +54,7 @@ type App struct {
 	readers  sync.WaitGroup // open snapshots
 	fetcher  *fetch.Fetcher
 	preparer *preparer
+	restorer *restorer
 	purger   *purger
 	workers  []*worker
 }
@@ -150,6 +151,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	})
 	defer a.fetcher.Close()
 	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID, logger: a.logger}
+	a.restorer = newRestorer(&a.cfg, a.restored)
 	a.purger = newPurger(a.plan.Load())
 	return a.work(ctx)
 }

@@ -238,7 +238,7 @@ func (w *worker) apply() error {
 		}
 		if s.txn != nil {
 			for _, st := range s.logged {
-				w.advance(s, st.Changelog, st.Logged, st.Partition)
+				w.reached(s, st.Changelog, st.Logged, st.Partition)
 			}
 			if err := s.txn.Commit(); err != nil {
 				return fmt.Errorf("runtime: task %s: %w", name(s.id), err)
@@ -250,8 +250,8 @@ func (w *worker) apply() error {
 	return nil
 }
 
-// advance notes how far a store now holds its changelog.
-func (w *worker) advance(s *slot, changelog string, own bool, p *state.Partition) {
+// reached notes how far a store now holds its changelog.
+func (w *worker) reached(s *slot, changelog string, own bool, p *state.Partition) {
 	pos := state.Position{TopicID: s.topicIDs[changelog], Offset: p.Position().Offset, LeaderEpoch: p.Position().LeaderEpoch}
 	if own {
 		next, ok := w.producer.Next(changelog, s.id.Partition)

@@ -59,8 +59,9 @@ type Config struct {
 	// State holds the stores of this process: mem.New(), rocks.Dir(path) or
 	// pebble.Dir(path). Two processes cannot share a directory.
 	State state.Backend
-	// StateMemory bounds what state takes in memory: the engine's caches and
-	// buffers and the write-back caches of the stores. Default 256 MiB.
+	// StateMemory bounds what state takes in memory: half for the engine's
+	// caches and buffers, a quarter for the write-back caches of the stores, a
+	// quarter for rows that are restored. Default 256 MiB.
 	StateMemory int64
 
 	// Guarantee is ExactlyOnce by default.

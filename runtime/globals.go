@@ -82,12 +82,7 @@ func (a *App) openGlobals() (*globals, error) {
 	return g, nil
 }
 
-func (g *globals) notify() {
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
-}
+func (g *globals) notify() { wakeUp(g.wake) }
 
 // run applies what comes until ctx is done.
 func (g *globals) run(ctx context.Context) (err error) {

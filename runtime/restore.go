@@ -1,8 +1,12 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	goruntime "runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/batch"
@@ -24,20 +28,48 @@ type RestoreProgress struct {
 	Elapsed   time.Duration
 }
 
-// restoreBatch is how much is loaded between two writes to the engine.
-const restoreBatch = 4 << 20
+// restorer is what the restores of a process share: the quarter of StateMemory
+// that is left by the engine and the caches, and the processors.
+type restorer struct {
+	memory  int64
+	active  atomic.Int32  // restores under way
+	writing chan struct{} // holds a token for each restore that sorts and writes
+	note    func(RestoreProgress)
+}
 
-// restoring replays one changelog partition into one store.
+func newRestorer(cfg *Config, note func(RestoreProgress)) *restorer {
+	return &restorer{memory: cfg.StateMemory / 4, writing: make(chan struct{}, goruntime.GOMAXPROCS(0)), note: note}
+}
+
+// largestShare bounds the time that a write takes, for which the end of a task
+// has to wait.
+const largestShare = 64 << 20
+
+// share is how much each restore may hold in memory.
+func (r *restorer) share() int {
+	return int(min(largestShare, r.memory/int64(max(1, r.active.Load()))))
+}
+
+// restoring replays one changelog partition into one store, in a goroutine of
+// its own, which the store-partition belongs to until then.
 //
 // The end is the high watermark at a time when the task's input offsets were
 // already final, read as committed records only: whatever belongs to those
 // offsets lies below it, and is decided once the position passes it. The
 // position counts, not the records: a changelog ends in markers, aborted
 // records, or batches that compaction emptied.
+//
+// Rows are collected up to the restore's share of the memory, and reach the
+// engine with the position after them in one step.
 type restoring struct {
+	shared   *restorer
 	store    *task.Store
 	topicID  [16]byte
+	add      func(offset int64, reset fetch.Reset) *fetch.Cursor
+	remove   func(*fetch.Cursor)
+	logger   *slog.Logger
 	cursor   *fetch.Cursor
+	wake     chan struct{}
 	reader   reader
 	progress RestoreProgress
 	began    time.Time
@@ -45,16 +77,52 @@ type restoring struct {
 	epoch    int32 // of the last batch loaded
 }
 
+// run restores the store and reports what went wrong, if anything.
+func (r *restoring) run(ctx context.Context) error {
+	r.shared.active.Add(1)
+	defer r.shared.active.Add(-1)
+	r.cursor = r.add(r.progress.Start, fetch.Refuse)
+	defer func() {
+		r.remove(r.cursor)
+		r.reader.decompressor.Close()
+	}()
+	for {
+		done, err := r.step(ctx)
+		switch {
+		case stale(err):
+			r.logger.Warn("local state dropped, restoring from the beginning of the changelog", "store", r.progress.Store, "partition", r.progress.Partition, "err", err)
+			if err := r.store.Partition.Wipe(); err != nil {
+				return err
+			}
+			r.remove(r.cursor)
+			r.cursor = r.add(fetch.AtEarliest, fetch.Earliest)
+		case err != nil:
+			return fmt.Errorf("runtime: restoring store %q partition %d from %s: %w", r.progress.Store, r.progress.Partition, r.progress.Changelog, err)
+		case done:
+			if r.progress.Records > 0 {
+				r.logger.Info("restored", "store", r.progress.Store, "partition", r.progress.Partition, "records", r.progress.Records, "took", r.progress.Elapsed)
+			}
+			return nil
+		default:
+			select {
+			case <-r.wake:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
+
 // step loads what was fetched and reports whether the store is complete.
-func (r *restoring) step(txn *state.Txn, note func(RestoreProgress)) (done bool, err error) {
+func (r *restoring) step(ctx context.Context) (done bool, err error) {
 	var st fetch.Status
 	r.chunks, st = r.cursor.Take(r.chunks[:0])
 	if st.Err != nil {
-		return false, fmt.Errorf("runtime: restoring store %q partition %d from %s: %w", r.progress.Store, r.progress.Partition, r.progress.Changelog, st.Err)
+		return false, st.Err
 	}
 	for _, c := range r.chunks {
 		if err := r.load(c); err != nil {
-			return false, fmt.Errorf("runtime: restoring store %q partition %d from %s: %w", r.progress.Store, r.progress.Partition, r.progress.Changelog, err)
+			return false, err
 		}
 		r.cursor.Release(c.Bytes)
 		r.progress.Position = c.Next
@@ -62,8 +130,8 @@ func (r *restoring) step(txn *state.Txn, note func(RestoreProgress)) (done bool,
 			r.epoch = c.Batches[n-1].LeaderEpoch()
 		}
 		r.store.Partition.SetPosition(state.Position{TopicID: r.topicID, Offset: c.Next, LeaderEpoch: r.epoch})
-		if txn.Size() > restoreBatch {
-			if err := txn.Commit(); err != nil {
+		if r.store.Partition.Loaded() > r.shared.share() {
+			if err := r.write(ctx); err != nil {
 				return false, err
 			}
 		}
@@ -71,14 +139,28 @@ func (r *restoring) step(txn *state.Txn, note func(RestoreProgress)) (done bool,
 	if len(r.chunks) > 0 {
 		clear(r.chunks)
 		r.progress.Elapsed = time.Since(r.began)
-		note(r.progress)
+		r.shared.note(r.progress)
 	}
 	if r.progress.Position < r.progress.End {
 		return false, nil
 	}
+	if err := r.write(ctx); err != nil {
+		return false, err
+	}
 	r.progress.Done, r.progress.Elapsed = true, time.Since(r.began)
-	note(r.progress)
-	return true, txn.Commit()
+	r.shared.note(r.progress)
+	return true, nil
+}
+
+// write brings what is loaded into the engine.
+func (r *restoring) write(ctx context.Context) error {
+	select {
+	case r.shared.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.shared.writing }()
+	return r.store.Partition.Ingest()
 }
 
 func (r *restoring) load(c fetch.Chunk) error {

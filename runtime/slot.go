@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/thalweg/thalweg/internal/task"
@@ -26,21 +27,23 @@ const (
 )
 
 // slot is one task a worker runs, with its inputs. It belongs to the worker's
-// goroutine; only the preparation runs on another one, which hands its result
-// over by message.
+// goroutine; only the preparation and the restores run on others, which hand
+// their results over by message.
 type slot struct {
-	id       assign.Task
-	phase    phase
-	cancel   context.CancelFunc
-	txn      *state.Txn
-	task     *task.Task
-	logged   []*task.Store // stores with a changelog
-	topicIDs map[string][16]byte
-	restores []*restoring
-	offsets  map[string]committedOffset
-	inputs   []*input
-	last     []produce.Offset // as committed last, one per input
-	records  int64
+	id        assign.Task
+	phase     phase
+	ctx       context.Context // ends with the slot
+	cancel    context.CancelFunc
+	txn       *state.Txn
+	task      *task.Task
+	logged    []*task.Store // stores with a changelog
+	topicIDs  map[string][16]byte
+	restores  sync.WaitGroup // goroutines that restore stores
+	restoring int            // stores that are not complete
+	offsets   map[string]committedOffset
+	inputs    []*input
+	last      []produce.Offset // as committed last, one per input
+	records   int64
 }
 
 // emitInterval is the least time between two searches for closed windows and
@@ -54,7 +57,7 @@ func name(t assign.Task) string { return fmt.Sprintf("%d_%d", t.Sub, t.Partition
 func (w *worker) open(id assign.Task) error {
 	ctx, cancel := context.WithCancel(w.ctx)
 	partitions := w.plan.partitions
-	s := &slot{id: id, cancel: cancel, topicIDs: make(map[string][16]byte)}
+	s := &slot{id: id, ctx: ctx, cancel: cancel, topicIDs: make(map[string][16]byte)}
 	cfg := task.Config{
 		Context: ctx, Topology: w.plan.topology, Subs: []int{int(id.Sub)}, Partition: id.Partition,
 		ApplicationID: w.app.cfg.ApplicationID, ID: name(id), Cache: w.cache, Collector: w.collector,
@@ -120,50 +123,31 @@ func (w *worker) prepared(s *slot, p prepared) error {
 			// still to be processed; they are not state yet.
 			end = min(end, max(s.offsets[st.Changelog].offset, ps.start))
 		}
-		r := &restoring{store: st, topicID: ps.topicID, began: time.Now(), epoch: st.Partition.Position().LeaderEpoch}
+		r := &restoring{
+			shared: w.app.restorer, store: st, topicID: ps.topicID, logger: w.app.logger, wake: make(chan struct{}, 1),
+			began: time.Now(), epoch: st.Partition.Position().LeaderEpoch,
+		}
 		r.progress = RestoreProgress{
 			Store: st.Declared.Name, Partition: s.id.Partition, Changelog: st.Changelog,
 			Start: ps.start, Position: ps.start, End: end,
 		}
-		r.cursor = w.app.fetcher.Add(st.Changelog, s.id.Partition, ps.start, fetch.Refuse, w.notify)
-		s.restores = append(s.restores, r)
+		r.add = func(offset int64, reset fetch.Reset) *fetch.Cursor {
+			return w.app.fetcher.Add(st.Changelog, s.id.Partition, offset, reset, func() { wakeUp(r.wake) })
+		}
+		r.remove = w.app.fetcher.Remove
 		if end > ps.start {
 			w.app.logger.Info("restoring", "store", st.Declared.Name, "partition", s.id.Partition, "from", ps.start, "to", end)
 		}
+		s.restoring++
+		s.restores.Go(func() { w.post(restoredMsg{s, r.run(s.ctx)}) })
 	}
-	return w.restore(s)
+	return w.restored(s, 0)
 }
 
-// restore loads what was fetched and starts the task when all stores are
-// complete.
-func (w *worker) restore(s *slot) error {
-	left := s.restores[:0]
-	for _, r := range s.restores {
-		done, err := r.step(s.txn, w.app.restored)
-		switch {
-		case stale(err):
-			w.app.logger.Warn("local state dropped, restoring from the beginning of the changelog", "store", r.progress.Store, "partition", r.progress.Partition, "err", err)
-			if err := r.store.Partition.Wipe(); err != nil {
-				return err
-			}
-			w.app.fetcher.Remove(r.cursor)
-			r.cursor = w.app.fetcher.Add(r.progress.Changelog, r.progress.Partition, fetch.AtEarliest, fetch.Earliest, w.notify)
-			left = append(left, r)
-		case err != nil:
-			return err
-		case done:
-			w.app.fetcher.Remove(r.cursor)
-			r.reader.decompressor.Close()
-			if r.progress.Records > 0 {
-				w.app.logger.Info("restored", "store", r.progress.Store, "partition", r.progress.Partition, "records", r.progress.Records, "took", r.progress.Elapsed)
-			}
-		default:
-			left = append(left, r)
-		}
-	}
-	clear(s.restores[len(left):])
-	s.restores = left
-	if len(left) > 0 {
+// restored takes in that n of the slot's stores are complete, and starts the
+// task when all are.
+func (w *worker) restored(s *slot, n int) error {
+	if s.restoring -= n; s.restoring > 0 {
 		return nil
 	}
 	return w.start(s)
@@ -257,10 +241,7 @@ func (s *slot) caughtUp(topic string, _ int32) bool {
 // close ends a slot in any phase. Nothing is flushed.
 func (w *worker) close(s *slot) error {
 	s.cancel()
-	for _, r := range s.restores {
-		w.app.fetcher.Remove(r.cursor)
-		r.reader.decompressor.Close()
-	}
+	s.restores.Wait()
 	err := s.task.Close()
 	for _, in := range s.inputs {
 		w.app.fetcher.Remove(in.cursor)

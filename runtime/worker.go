@@ -45,9 +45,9 @@ type worker struct {
 	gone    bool // nobody reads the inbox any more
 
 	changes    []epochMsg // taken in, not yet carried out
-	ready      []preparedMsg
-	lost       bool // the membership was lost; not yet carried out
-	losses     int  // how often it was
+	ready      []any      // preparedMsg, restoredMsg
+	lost       bool       // the membership was lost; not yet carried out
+	losses     int        // how often it was
 	stopping   bool
 	lastCommit time.Time
 	pending    []produce.Offset // of the commit under way
@@ -74,6 +74,11 @@ type (
 		slot *slot
 		p    prepared
 	}
+	// restoredMsg says that one store of a slot is complete, or what went wrong.
+	restoredMsg struct {
+		slot *slot
+		err  error
+	}
 )
 
 // post puts a message into the inbox. It never blocks.
@@ -91,9 +96,12 @@ func (w *worker) post(m any) {
 }
 
 // notify wakes the worker.
-func (w *worker) notify() {
+func (w *worker) notify() { wakeUp(w.wake) }
+
+// wakeUp wakes the reader of a channel of capacity one.
+func wakeUp(wake chan struct{}) {
 	select {
-	case w.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }
@@ -136,13 +144,6 @@ func (w *worker) turn() (busy bool, err error) {
 	w.receive()
 	if err := w.settle(); err != nil || w.stopping {
 		return false, err
-	}
-	for _, s := range w.slots {
-		if s.phase == restoringStores {
-			if err := w.recover(w.restore(s)); err != nil {
-				return false, err
-			}
-		}
 	}
 	busy, err = w.process()
 	if err == nil {
@@ -188,7 +189,7 @@ func (w *worker) receive() {
 			w.changes = nil
 		case stopMsg:
 			w.stopping = true
-		case preparedMsg:
+		case preparedMsg, restoredMsg:
 			w.ready = append(w.ready, m)
 		}
 	}
@@ -233,11 +234,28 @@ func (w *worker) settle() error {
 	for len(w.ready) > 0 {
 		m := w.ready[0]
 		w.ready = w.ready[1:]
-		if w.slots[m.slot.id] != m.slot {
-			continue // closed meanwhile
-		}
-		if err := w.recover(w.prepared(m.slot, m.p)); err != nil {
+		if err := w.recover(w.advance(m)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// advance brings a slot nearer to running, as a message says that it is. A slot
+// that was closed meanwhile stays so.
+func (w *worker) advance(m any) error {
+	switch m := m.(type) {
+	case preparedMsg:
+		if w.slots[m.slot.id] == m.slot {
+			return w.prepared(m.slot, m.p)
+		}
+	case restoredMsg:
+		switch {
+		case w.slots[m.slot.id] != m.slot:
+		case m.err != nil:
+			return m.err
+		default:
+			return w.restored(m.slot, 1)
 		}
 	}
 	return nil

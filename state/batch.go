@@ -16,6 +16,7 @@ import (
 type Batch struct {
 	data  []byte
 	count uint32
+	last  int // where the last record begins
 }
 
 // Op is the kind of one write of a batch, with its number in the encoding.
@@ -32,7 +33,7 @@ const batchHeader = 12
 var errBatchCorrupt = errors.New("state: corrupt batch")
 
 // Reset empties the batch.
-func (b *Batch) Reset() { b.data, b.count = b.data[:0], 0 }
+func (b *Batch) Reset() { b.data, b.count, b.last = b.data[:0], 0, 0 }
 
 // Len is the number of writes, Size their encoded size in bytes.
 func (b *Batch) Len() int  { return int(b.count) }
@@ -53,6 +54,7 @@ func (b *Batch) write(op Op, prefix, key, value []byte) {
 		b.data = append(b.data, make([]byte, batchHeader)...)
 	}
 	b.count++
+	b.last = len(b.data)
 	b.data = append(b.data, byte(op))
 	b.data = binary.AppendUvarint(b.data, uint64(len(prefix)+len(key)))
 	b.data = append(append(b.data, prefix...), key...)
@@ -70,6 +72,10 @@ func (b *Batch) Bytes() []byte {
 	binary.LittleEndian.PutUint32(b.data[8:], b.count)
 	return b.data
 }
+
+// Records returns the encoded batch without its header. It is valid until the
+// batch is changed.
+func (b *Batch) Records() []byte { return b.Bytes()[batchHeader:] }
 
 // Each calls f for each write in order until f returns false. For OpDeleteRange
 // key and value are the ends of the range. The slices belong to the batch.
@@ -96,6 +102,21 @@ func (b *Batch) Each(f func(op Op, key, value []byte) bool) error {
 		rest = after
 	}
 	return nil
+}
+
+// at returns the write whose record begins at an offset that was last.
+func (b *Batch) at(offset uint32) (op Op, key, value []byte) {
+	op = Op(b.data[offset])
+	key, rest, _ := takeBytes(b.data[offset+1:])
+	if op != OpDelete {
+		value, _, _ = takeBytes(rest)
+	}
+	return op, key, value
+}
+
+func (b *Batch) key(offset uint32) []byte {
+	key, _, _ := takeBytes(b.data[offset+1:])
+	return key
 }
 
 func takeBytes(src []byte) (b, rest []byte, ok bool) {

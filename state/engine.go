@@ -65,10 +65,19 @@ type Engine interface {
 	// when the process dies, but only a suffix of the applied batches is: a
 	// batch that survives has all those before it under it.
 	Apply(b *Batch) error
+	// Ingest makes the writes of several runs, all or none, as Apply does: each
+	// is sorted by key with each key once, and no two reach into each other. It
+	// is for many rows, which are written once, as files, and survive the death
+	// of the process with everything that was applied before.
+	Ingest(runs ...Run) error
 	// Close writes out what was applied and closes the engine. Iterators and
 	// snapshots must be closed before.
 	Close() error
 }
+
+// A Run yields puts and deletes in the order of their keys. Key and value are
+// valid during the call. It runs once.
+type Run func(yield func(op Op, key, value []byte))
 
 // A Snapshot is the engine as it was at one instant. It may be used from any
 // goroutine.

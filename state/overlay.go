@@ -203,23 +203,25 @@ func (o *overlay) order() {
 	}
 }
 
-// newest yields the newest entry of each key: in the order of keys where that is
-// known, because engines take sorted writes faster.
-func (o *overlay) newest(yield func(*entry) bool) {
+// newest yields the newest entry of each key, with its number: in the order of
+// keys where that is known.
+func (o *overlay) newest(yield func(number uint32, e *entry)) {
 	n, left := uint32(1), len(o.entries)
 	if o.ordered {
 		n = o.head[0]
 	}
 	for ; left > 0; left-- {
 		e := &o.entries[n-1]
-		if e.flags&flagOld == 0 && !yield(e) {
-			return
+		if e.flags&flagOld == 0 {
+			yield(n-1, e)
 		}
 		if n++; o.ordered {
 			n = e.next
 		}
 	}
 }
+
+func (o *overlay) keyNumbered(n uint32) []byte { return o.keyOf(&o.entries[n]) }
 
 func (o *overlay) forward(n uint32, level int) *uint32 {
 	switch {

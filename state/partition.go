@@ -23,7 +23,7 @@ type Partition struct {
 	readOnly bool
 
 	dropped []span // ranges deleted in the transaction, oldest first
-	load    Batch  // restored rows that wait for the next commit
+	load    loader // restored rows that the engine does not have yet
 	pos     Position
 	stored  Position // as in the engine
 	key     []byte   // prefix | scratch
@@ -152,21 +152,6 @@ func (p *Partition) Expire(lo, hi []byte) error {
 	return nil
 }
 
-// Load writes a restored row (a nil value deletes) for the next commit, past the
-// overlay: it is not seen before. It is for restoring, when nothing else is
-// written to the partition.
-func (p *Partition) Load(key, value []byte) error {
-	if p.readOnly {
-		return p.fail("load", ErrReadOnly)
-	}
-	if value == nil {
-		p.load.write(OpDelete, p.key[:prefixSize], key, nil)
-	} else {
-		p.load.write(OpPut, p.key[:prefixSize], key, value)
-	}
-	return nil
-}
-
 // Scan iterates over the keys in [lo, hi) as they are now, in bytewise order or
 // from the last to the first; writes made while the iterator is open are not
 // seen by it. A nil hi means no upper end. The iterator must be closed, once,
@@ -177,45 +162,38 @@ func (p *Partition) Scan(lo, hi []byte, reverse bool) Iterator {
 
 // dirty reports whether the next commit has anything to write.
 func (p *Partition) dirty() bool {
-	return p.over.live > 0 || len(p.dropped) > 0 || p.load.Len() > 0 || p.pos != p.stored
+	return p.over.live > 0 || len(p.dropped) > 0 || p.load.rows.Len() > 0 || p.pos != p.stored
 }
 
 // collect appends the partition's writes to b: restored rows, then deleted
 // ranges, then single writes, of which the newest of each key counts. Writes
 // made before a range was deleted have become deletes by then.
-func (p *Partition) collect(b *Batch) error {
+func (p *Partition) collect(b *Batch) {
 	prefix := p.key[:prefixSize]
-	sorted := &p.txn.sorter
-	sorted.reset()
-	if err := p.load.Each(func(op Op, key, value []byte) bool {
-		sorted.add(op, key, value)
-		return true
-	}); err != nil {
-		return err
-	}
-	sorted.drain(func(op Op, key, value []byte) { b.write(op, nil, key, value) })
+	p.load.drain(func(op Op, key, value []byte) { b.write(op, nil, key, value) })
 	for _, s := range p.dropped {
 		lo := append(prefixBytes(p.prefix), s.lo...)
 		hi := append(prefixBytes(p.prefix), s.hi...)
 		b.DeleteRange(lo, hi)
 	}
-	for e := range p.over.newest {
+	write := func(e *entry) {
 		op, value := OpPut, p.over.valueOf(e)
 		if e.flags&flagDeleted != 0 {
 			op, value = OpDelete, nil
 		}
-		if p.over.ordered {
-			b.write(op, prefix, p.over.keyOf(e), value)
-		} else {
-			sorted.add(op, p.over.keyOf(e), value)
-		}
+		b.write(op, prefix, p.over.keyOf(e), value)
 	}
-	sorted.drain(func(op Op, key, value []byte) { b.write(op, prefix, key, value) })
+	if p.over.ordered {
+		p.over.newest(func(_ uint32, e *entry) { write(e) })
+	} else {
+		sorted := &p.txn.sorter
+		p.over.newest(func(n uint32, e *entry) { sorted.add(n, int(e.klen)) })
+		sorted.drain(p.over.keyNumbered, func(n uint32) { write(&p.over.entries[n]) })
+	}
 	if p.pos != p.stored {
 		p.value = p.pos.append(p.value[:0])
 		b.Put(positionKey(p.prefix), p.value)
 	}
-	return nil
 }
 
 // forget empties what a commit has written or an abort gives up.
@@ -226,7 +204,7 @@ func (p *Partition) forget() {
 		p.over.reset()
 	}
 	p.dropped = p.dropped[:0]
-	p.load.Reset()
+	p.load.reset()
 }
 
 // Wipe deletes every row of the partition, and its position, at once and

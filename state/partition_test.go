@@ -223,6 +223,35 @@ func TestLoadIsSeenAfterCommit(t *testing.T) {
 	require.Equal(t, []string{"b="}, rowsOf(t, p.Scan(nil, nil, false)))
 }
 
+func TestIngestWritesLoadedRowsAndThePosition(t *testing.T) {
+	for _, rows := range []int{0, 10, 50_000} { // a batch, or files
+		db := openDB(t)
+		txn, p := openPartition(t, db, "s", 0)
+		_, other := openPartition(t, db, "s", 1)
+		require.NoError(t, other.Put([]byte("k"), []byte("not committed")))
+		for i := range rows {
+			require.NoError(t, p.Load(fmt.Appendf(nil, "key-%08d", i/2), fmt.Appendf(nil, "value %d", i)))
+		}
+		require.NoError(t, p.Load([]byte("gone"), []byte("v")))
+		require.NoError(t, p.Load([]byte("gone"), nil))
+		p.SetPosition(state.Position{Offset: 7})
+		require.NoError(t, p.Ingest())
+		require.Zero(t, p.Loaded())
+
+		require.NoError(t, p.Load([]byte("lost"), []byte("v")))
+		txn.Abort()
+		require.Equal(t, int64(7), p.Position().Offset)
+		got := rowsOf(t, p.Scan(nil, nil, false))
+		require.Len(t, got, rows/2)
+		if rows > 0 {
+			require.Equal(t, "key-00000001=value 3", got[1])
+		}
+		txn.Release(p)
+		_, p = openPartition(t, db, "s", 0)
+		require.Equal(t, int64(7), p.Position().Offset)
+	}
+}
+
 func TestPartitionGetAndPutDoNotAllocate(t *testing.T) {
 	db := openDB(t)
 	txn, p := openPartition(t, db, "s", 0)

@@ -55,7 +55,7 @@ func (t *Txn) Release(p *Partition) {
 func (t *Txn) Size() int64 {
 	var n int
 	for _, p := range t.parts {
-		n += p.over.size() + p.load.Size()
+		n += p.over.size() + p.load.size()
 	}
 	return int64(n)
 }
@@ -69,9 +69,7 @@ func (t *Txn) Commit() error {
 			return p.fail("commit", fmt.Errorf("%d scans are open", p.over.scans))
 		}
 		if p.dirty() {
-			if err := p.collect(&t.batch); err != nil {
-				return p.fail("commit", err)
-			}
+			p.collect(&t.batch)
 		}
 	}
 	if t.batch.Len() == 0 {

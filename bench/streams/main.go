@@ -15,6 +15,7 @@ import (
 	_ "net/http/pprof"
 	"os"
 	"os/signal"
+	profiles "runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string) error {
 		out       = flags.String("out-suffix", "", "added to the names of output topics")
 		store     = flags.String("store", "rocksdb", "rocksdb (Pebble in a build without it) or memory")
 		pprof     = flags.String("pprof", "", "serve profiles on this `address`")
+		profile   = flags.String("cpuprofile", "", "write a CPU profile of the whole run to this `file`")
 		_         = flags.String("json", "jackson", "accepted and ignored: there is one JSON here")
 		_         = flags.String("protocol", "classic", "accepted and ignored")
 		_         = flags.Int("linger-ms", 0, "accepted and ignored: what is written goes out with each round")
@@ -68,6 +70,13 @@ func run(ctx context.Context, args []string) error {
 	if *pprof != "" {
 		go func() { fmt.Fprintln(os.Stderr, http.ListenAndServe(*pprof, nil)) }()
 	}
+	if *profile != "" {
+		end, err := profileTo(*profile)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	cfg := runtime.Config{
 		ApplicationID: *appID, Brokers: strings.Split(*bootstrap, ","), State: backend(*store, *stateDir),
 		StateMemory: *cache, Workers: *threads, Guarantee: runtime.AtLeastOnce, CommitInterval: time.Second,
@@ -85,6 +94,23 @@ func run(ctx context.Context, args []string) error {
 	ev.print("START")
 	defer ev.print("CLOSED")
 	return runtime.Run(ctx, topo, cfg)
+}
+
+// profileTo begins a CPU profile; the function that it returns ends it.
+func profileTo(path string) (end func(), err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := profiles.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		profiles.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "streams:", err)
+		}
+	}, nil
 }
 
 func upper(s runtime.State) string { return strings.ToUpper(s.String()) }

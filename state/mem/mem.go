@@ -81,6 +81,24 @@ func (e *engine) Apply(b *state.Batch) error {
 	})
 }
 
+func (e *engine) Ingest(runs ...state.Run) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return state.ErrClosed
+	}
+	for _, run := range runs {
+		run(func(op state.Op, key, value []byte) {
+			if op == state.OpDelete {
+				e.tree.Delete(item{key: key})
+			} else {
+				e.put(key, value)
+			}
+		})
+	}
+	return nil
+}
+
 func (e *engine) put(key, value []byte) {
 	it, ok := e.tree.Get(item{key: key})
 	if ok {

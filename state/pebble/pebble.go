@@ -29,6 +29,9 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 	if err := os.MkdirAll(b.path, 0o750); err != nil {
 		return nil, fmt.Errorf("pebble: %w", err)
 	}
+	if err := removeIncoming(b.path); err != nil {
+		return nil, fmt.Errorf("pebble: %w", err)
+	}
 	memory := o.Memory
 	if memory <= 0 {
 		memory = state.DefaultMemory
@@ -47,11 +50,12 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter
 	}
+	opts.EnsureDefaults()
 	db, err := pebble.Open(b.path, opts)
 	if err != nil {
 		return nil, fmt.Errorf("pebble: open %s: %w", b.path, err)
 	}
-	return &engine{db: db}, nil
+	return &engine{db: db, path: b.path, opts: opts}, nil
 }
 
 // engine is one Pebble database.
@@ -60,7 +64,9 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 // from the changelogs. Memtables are flushed whole and in order, and a batch is
 // never split over two, so what is left is always a prefix of the batches.
 type engine struct {
-	db *pebble.DB
+	db   *pebble.DB
+	path string
+	opts *pebble.Options
 
 	// mu is held for reading by every call, so that none meets a closed
 	// database, which would panic.

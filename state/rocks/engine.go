@@ -22,7 +22,10 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 	if memory == 0 {
 		memory = state.DefaultMemory
 	}
-	e := &engine{}
+	if err := removeIncoming(b.path); err != nil {
+		return nil, fmt.Errorf("rocks: %w", err)
+	}
+	e := &engine{path: b.path}
 	e.configure(memory)
 	db, err := grocksdb.OpenDb(e.opts, b.path)
 	if err != nil {
@@ -39,6 +42,7 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 // from the changelogs. RocksDB flushes memtables whole and in order, and a batch
 // is never split over two, so what is left is always a prefix of the batches.
 type engine struct {
+	path  string
 	db    *grocksdb.DB
 	opts  *grocksdb.Options
 	table *grocksdb.BlockBasedTableOptions

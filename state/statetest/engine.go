@@ -87,7 +87,7 @@ func engineModel(t *testing.T, open func(dir string) state.Backend, durable bool
 			return
 		}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 9).Draw(rt, "op") {
+			switch rapid.IntRange(0, 10).Draw(rt, "op") {
 			case 0, 1, 2, 3:
 				var b state.Batch
 				for range rapid.IntRange(0, 6).Draw(rt, "writes") {
@@ -131,6 +131,11 @@ func engineModel(t *testing.T, open func(dir string) state.Backend, durable bool
 				require.Equal(rt, expect(then, lo, hi, unbounded, reverse), collect(rt, s.Scan([]byte(lo), end, reverse)))
 				require.NoError(rt, s.Close())
 			case 9:
+				if rapid.IntRange(0, 3).Draw(rt, "ingest") > 0 {
+					continue // syncs take long
+				}
+				require.NoError(rt, e.Ingest(drawRun(rt, key, value, "", "b", model), drawRun(rt, key, value, "b", "\xff\xff\xff\xff\xff", model)))
+			case 10:
 				if durable && rapid.IntRange(0, 30).Draw(rt, "restart") == 0 {
 					require.NoError(rt, e.Close())
 					e = openEngine(rt, backend)
@@ -139,6 +144,32 @@ func engineModel(t *testing.T, open func(dir string) state.Backend, durable bool
 		}
 		require.Equal(rt, expect(model, "", "", true, false), collect(rt, e.Scan(nil, nil, false)))
 	})
+}
+
+// drawRun makes a run of random writes in [lo, hi), in the model too.
+func drawRun(t *rapid.T, key, value *rapid.Generator[string], lo, hi string, model map[string]string) state.Run {
+	deletes := map[string]bool{}
+	for range rapid.IntRange(0, 6).Draw(t, "rows") {
+		k := key.Draw(t, "k")
+		if k < lo || k >= hi {
+			continue
+		}
+		if deletes[k] = rapid.IntRange(0, 3).Draw(t, "delete") == 0; deletes[k] {
+			delete(model, k)
+		} else {
+			model[k] = value.Draw(t, "v")
+		}
+	}
+	rows := maps.Clone(model)
+	return func(yield func(op state.Op, key, value []byte)) {
+		for _, k := range slices.Sorted(maps.Keys(deletes)) {
+			op := state.OpPut
+			if deletes[k] {
+				op = state.OpDelete
+			}
+			yield(op, []byte(k), []byte(rows[k]))
+		}
+	}
 }
 
 // engineSnapshots reads snapshots in other goroutines while batches that keep
@@ -218,6 +249,9 @@ func engineClosed(t *testing.T, open func(dir string) state.Backend) {
 	var b state.Batch
 	b.Put([]byte("k"), []byte("v"))
 	require.ErrorIs(t, e.Apply(&b), state.ErrClosed)
+	require.ErrorIs(t, e.Ingest(func(yield func(op state.Op, key, value []byte)) {
+		yield(state.OpPut, []byte("k"), []byte("v"))
+	}), state.ErrClosed)
 	it := e.Scan(nil, nil, false)
 	require.False(t, it.Next())
 	require.ErrorIs(t, it.Close(), state.ErrClosed)
