@@ -1,56 +1,102 @@
 package state
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math"
+)
 
-// presence remembers which keys the segments of a window store may hold, so that
-// a fetch of a key that is not there need not ask the engine. In a join of
-// streams that is most of them: what comes first finds nothing, and most windows
-// reach into segments without a match.
+// presence remembers which rows the segments of a window store hold, so that a
+// fetch need not search for them: a key that is not there costs nothing, and the
+// only row of a key is a look-up, which engines answer in a fraction of the time
+// of a search. In a join of streams that is nearly all there is: what comes
+// first finds nothing, and what comes then finds one.
 //
-// Invariant: of a segment from on, each key that has a row was added. Earlier
-// segments may have rows from before the store was opened, and are not known.
-// A key may be said to be there that is not: its hash is another's, its write
-// was given up, or the segment has too many.
+// Invariant: of a segment from on, each row that was written was added. Earlier
+// segments may have rows from before the store was opened, and are not known. A
+// row may be said to be there that is not: its key is another one's with the
+// same hash, or its write was given up.
 type presence struct {
 	seed     maphash.Seed
+	interval int64
 	from     int64
-	segments map[int64]*hashes
+	segments map[int64]*places
 }
 
-// mostHashes bounds the memory of one segment to 8 MiB.
-const mostHashes = 1 << 20
+// knowledge is what is known of a key in a segment.
+type knowledge int
 
-// hashes is a set of hashes by open addressing; 0 marks a free slot.
-type hashes struct {
-	table []uint32 // a power of two long; nil: everything is in it
+const (
+	absent  knowledge = iota // it has no row
+	single                   // it has at most one row, which is known
+	unknown                  // the engine has to be asked
+)
+
+// mostPlaces bounds the memory of one segment to 24 MiB.
+const mostPlaces = 1 << 20
+
+// places is a hash table of keys by open addressing.
+type places struct {
+	slots []slot // a power of two long; nil: too many, nothing is known
 	n     int
 }
 
-func newPresence(from int64) *presence {
-	return &presence{seed: maphash.MakeSeed(), from: from, segments: map[int64]*hashes{}}
+// slot is a key's only row, or several.
+type slot struct {
+	hash   uint32 // 0: free
+	offset uint32 // of the time, in the segment
+	suffix uint32 // several: the key has more than one row
+}
+
+// several is larger than any number that a store with duplicates gives out.
+const several = math.MaxUint32
+
+func newPresence(from, interval int64) *presence {
+	return &presence{seed: maphash.MakeSeed(), from: from, interval: interval, segments: map[int64]*places{}}
 }
 
 func (p *presence) hash(key []byte) uint32 { return max(1, uint32(maphash.Bytes(p.seed, key))) }
 
-func (p *presence) add(segment int64, key []byte) {
-	if p == nil || segment < p.from {
+// add notes a row.
+func (p *presence) add(f fields) {
+	if p == nil {
+		return
+	}
+	segment := f.time / p.interval
+	if segment < p.from {
 		return
 	}
 	s := p.segments[segment]
 	if s == nil {
-		s = &hashes{table: make([]uint32, 64)}
+		s = &places{slots: make([]slot, 64)}
 		p.segments[segment] = s
 	}
-	s.add(p.hash(key))
+	row := slot{hash: p.hash(f.key), offset: uint32(f.time % p.interval), suffix: uint32(f.suffix)}
+	if p.interval > math.MaxUint32 {
+		row.suffix = several
+	}
+	s.add(row)
 }
 
-// mayHave reports whether a segment may have rows of key.
-func (p *presence) mayHave(segment int64, key []byte) bool {
+// find tells of a key in a segment. The row is there if it is the only one.
+func (p *presence) find(segment int64, key []byte) (row fields, _ knowledge) {
 	if p == nil || segment < p.from {
-		return true
+		return row, unknown
 	}
 	s := p.segments[segment]
-	return s != nil && s.has(p.hash(key))
+	if s == nil {
+		return row, absent
+	}
+	if s.slots == nil {
+		return row, unknown
+	}
+	switch at := s.at(p.hash(key)); {
+	case at.hash == 0:
+		return row, absent
+	case at.suffix == several:
+		return row, unknown
+	default:
+		return fields{key, segment*p.interval + int64(at.offset), uint64(at.suffix)}, single
+	}
 }
 
 // expire forgets the segments before first.
@@ -66,47 +112,40 @@ func (p *presence) expire(first int64) {
 	p.from = max(p.from, first)
 }
 
-func (s *hashes) has(h uint32) bool {
-	if s.table == nil {
-		return true
-	}
-	_, ok := s.find(h)
-	return ok
-}
-
-// find returns the slot where h is or belongs.
-func (s *hashes) find(h uint32) (slot uint32, ok bool) {
-	mask := uint32(len(s.table) - 1)
-	for slot = h & mask; s.table[slot] != 0; slot = (slot + 1) & mask {
-		if s.table[slot] == h {
-			return slot, true
+// at returns the slot where a hash is or belongs.
+func (s *places) at(hash uint32) *slot {
+	mask := uint32(len(s.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		if at := &s.slots[i]; at.hash == 0 || at.hash == hash {
+			return at
 		}
 	}
-	return slot, false
 }
 
-func (s *hashes) add(h uint32) {
-	if s.table == nil {
+func (s *places) add(row slot) {
+	if s.slots == nil {
 		return
 	}
-	slot, ok := s.find(h)
-	if ok {
+	at := s.at(row.hash)
+	if at.hash != 0 {
+		if *at != row {
+			at.suffix = several
+		}
 		return
 	}
-	if s.n == mostHashes {
-		s.table = nil
+	if s.n == mostPlaces {
+		s.slots = nil
 		return
 	}
-	s.table[slot] = h
-	if s.n++; 2*s.n <= len(s.table) {
+	*at = row
+	if s.n++; 3*s.n <= 2*len(s.slots) {
 		return
 	}
-	old := s.table
-	s.table = make([]uint32, 2*len(old))
-	for _, h := range old {
-		if h != 0 {
-			slot, _ := s.find(h)
-			s.table[slot] = h
+	old := s.slots
+	s.slots = make([]slot, 2*len(old))
+	for _, row := range old {
+		if row.hash != 0 {
+			*s.at(row.hash) = row
 		}
 	}
 }

@@ -8,23 +8,43 @@ import (
 )
 
 func TestPresence(t *testing.T) {
-	p := newPresence(3)
-	require.True(t, p.mayHave(2, []byte("a")), "not known")
-	require.False(t, p.mayHave(3, []byte("a")))
-	for i := range 1000 {
-		p.add(3, fmt.Append(nil, i))
+	const interval = 1000
+	p := newPresence(3, interval)
+	find := func(segment int64, key string) knowledge {
+		_, f := p.find(segment, []byte(key))
+		return f
 	}
-	for i := range 1000 {
-		require.True(t, p.mayHave(3, fmt.Append(nil, i)))
+	require.Equal(t, unknown, find(2, "a"))
+	require.Equal(t, absent, find(3, "a"))
+	for i := range 900 {
+		p.add(fields{fmt.Append(nil, i), 3*interval + int64(i), uint64(i)})
 	}
-	require.False(t, p.mayHave(4, []byte("1")))
+	for i := range 900 {
+		key := fmt.Append(nil, i)
+		row, f := p.find(3, key)
+		require.Equal(t, single, f)
+		require.Equal(t, fields{key, 3*interval + int64(i), uint64(i)}, row)
+	}
+	p.add(fields{[]byte("1"), 3*interval + 1, 1})
+	require.Equal(t, single, find(3, "1"), "the same row again")
+	p.add(fields{[]byte("1"), 3*interval + 1, 1000})
+	require.Equal(t, unknown, find(3, "1"), "several rows")
+	p.add(fields{[]byte("1"), 3*interval + 1, 1})
+	require.Equal(t, unknown, find(3, "1"))
+	require.Equal(t, absent, find(4, "1"))
 	p.expire(4)
 	require.Empty(t, p.segments)
 
-	for i := range mostHashes + mostHashes/100 {
-		p.add(5, fmt.Append(nil, i))
+	for i := range mostPlaces + mostPlaces/100 {
+		p.add(fields{fmt.Append(nil, i), 5 * interval, 1})
 	}
-	require.True(t, p.mayHave(5, []byte("never added")), "a segment with too many keys has every key")
+	require.Equal(t, unknown, find(5, "never added"), "a segment with too many keys is not known")
 
-	require.True(t, (*presence)(nil).mayHave(1, nil), "without one every key may be there")
+	_, f := (*presence)(nil).find(1, nil)
+	require.Equal(t, unknown, f, "without one nothing is known")
+
+	p = newPresence(0, 1<<33)
+	p.add(fields{[]byte("a"), 1 << 32, 1})
+	require.Equal(t, unknown, find(0, "a"), "a time that does not fit")
+	require.Equal(t, absent, find(0, "b"))
 }

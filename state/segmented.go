@@ -35,7 +35,7 @@ func newSegmented[K, V any](spec Spec, env Env, ks serde.Serde[K], vs serde.Serd
 		if p.pos.Observed != NoTime {
 			from = p.pos.Observed/s.seg.interval + 1
 		}
-		s.seg.known = newPresence(from)
+		s.seg.known = newPresence(from, s.seg.interval)
 	}
 	s.logKey = s.seg.logKey
 	// Kafka Streams' windows without timestamps carry them, too.
@@ -104,7 +104,7 @@ func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, headers pr
 	if _, ok := s.seg.live(f.time, pos.Observed); !ok {
 		return nil
 	}
-	s.seg.known.add(f.time/s.seg.interval, f.key)
+	s.seg.known.add(f)
 	s.rb = s.seg.row(s.rb[:0], f)
 	if err := s.restore(s.rb, value, timestamp, headers); err != nil || !s.seg.indexed {
 		return err
@@ -218,8 +218,11 @@ func (s *segmented[K, V]) scanKey(key []byte, from, to int64, reverse bool, f vi
 		})
 	}
 	return s.eachSegment(from, to, reverse, func(segment, from, to int64) (bool, error) {
-		if !s.seg.known.mayHave(segment, key) {
+		switch row, known := s.seg.known.find(segment, key); known {
+		case absent:
 			return true, nil
+		case single:
+			return s.visitOne(row, from, to, f)
 		}
 		s.lo = segmentRow(s.lo, segment)
 		if s.seg.ordered {
@@ -243,6 +246,19 @@ func (s *segmented[K, V]) scanKey(key []byte, from, to int64, reverse bool, f vi
 		})
 		return more, err
 	})
+}
+
+// visitOne visits a row if it is there and its time is from..to.
+func (s *segmented[K, V]) visitOne(at fields, from, to int64, f visit[V]) (more bool, err error) {
+	if at.time < from || at.time > to {
+		return true, nil
+	}
+	s.rb = s.seg.row(s.rb[:0], at)
+	v, ts, ok, err := s.read(s.rb)
+	if err != nil {
+		return false, err
+	}
+	return !ok || f(at, v, ts), nil
 }
 
 // scanIndex visits the rows that the key-first rows of a time-ordered store

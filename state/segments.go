@@ -222,7 +222,7 @@ func (s *segments) admit(p *Partition, dropped func(string), row []byte) (bool, 
 		s.known.expire(first)
 	}
 	if ok {
-		s.known.add(f.time/s.interval, f.key)
+		s.known.add(f)
 	}
 	if !ok && dropped != nil {
 		dropped(DroppedExpired)
