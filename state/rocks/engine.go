@@ -33,6 +33,11 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 		return nil, fmt.Errorf("rocks: open %s: %w", b.path, err)
 	}
 	e.db = db
+	if e.reads, err = e.reading(e.reads.options); err != nil {
+		db.Close()
+		e.destroy()
+		return nil, fmt.Errorf("rocks: %w", err)
+	}
 	return e, nil
 }
 
@@ -47,7 +52,7 @@ type engine struct {
 	opts  *grocksdb.Options
 	table *grocksdb.BlockBasedTableOptions
 	cache *grocksdb.Cache
-	read  *grocksdb.ReadOptions
+	reads reading
 	write *grocksdb.WriteOptions
 
 	// mu is held for reading by every call, so that none meets a closed
@@ -79,41 +84,30 @@ func (e *engine) configure(memory uint64) {
 	e.opts.SetInfoLogLevel(grocksdb.ErrorInfoLogLevel)
 	e.opts.SetKeepLogFileNum(2)
 
-	e.read = grocksdb.NewDefaultReadOptions()
+	e.reads.options = grocksdb.NewDefaultReadOptions()
 	e.write = grocksdb.NewDefaultWriteOptions()
 	e.write.DisableWAL(true)
 }
 
 func (e *engine) destroy() {
 	e.write.Destroy()
-	e.read.Destroy()
+	e.reads.options.Destroy()
 	e.opts.Destroy()
 	e.table.Destroy()
 	e.cache.Destroy()
 }
 
-func (e *engine) Get(dst, key []byte) ([]byte, bool, error) { return e.get(e.read, dst, key) }
-
-// get copies a pinned value: one copy instead of RocksDB's and ours.
-func (e *engine) get(read *grocksdb.ReadOptions, dst, key []byte) ([]byte, bool, error) {
+func (e *engine) Get(dst, key []byte) ([]byte, bool, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.closed {
 		return dst[:0], false, state.ErrClosed
 	}
-	v, err := e.db.GetPinned(read, key)
-	if err != nil {
-		return dst[:0], false, fmt.Errorf("rocks: get: %w", err)
-	}
-	defer v.Destroy()
-	if !v.Exists() {
-		return dst[:0], false, nil
-	}
-	return append(dst[:0], v.Data()...), true, nil
+	return e.get(e.reads, dst, key)
 }
 
 func (e *engine) Scan(lo, hi []byte, reverse bool) state.Iterator {
-	return e.scan(e.read, lo, hi, reverse)
+	return e.scan(e.reads.options, lo, hi, reverse)
 }
 
 func (e *engine) Apply(b *state.Batch) error {
@@ -143,8 +137,12 @@ func (e *engine) Snapshot() state.Snapshot {
 	}
 	e.open.Add(1)
 	s.at = e.db.NewSnapshot()
-	s.read = grocksdb.NewDefaultReadOptions()
-	s.read.SetSnapshot(s.at)
+	options := grocksdb.NewDefaultReadOptions()
+	options.SetSnapshot(s.at)
+	var err error
+	if s.reads, err = e.reading(options); err != nil {
+		panic(err) // it succeeded in Open
+	}
 	return s
 }
 
@@ -174,7 +172,7 @@ type snapshot struct {
 	e      *engine
 	mu     sync.RWMutex
 	at     *grocksdb.Snapshot
-	read   *grocksdb.ReadOptions
+	reads  reading
 	closed bool
 }
 
@@ -184,7 +182,12 @@ func (s *snapshot) Get(dst, key []byte) ([]byte, bool, error) {
 	if s.closed {
 		return dst[:0], false, state.ErrClosed
 	}
-	return s.e.get(s.read, dst, key)
+	s.e.mu.RLock()
+	defer s.e.mu.RUnlock()
+	if s.e.closed {
+		return dst[:0], false, state.ErrClosed
+	}
+	return s.e.get(s.reads, dst, key)
 }
 
 func (s *snapshot) Scan(lo, hi []byte, reverse bool) state.Iterator {
@@ -193,7 +196,7 @@ func (s *snapshot) Scan(lo, hi []byte, reverse bool) state.Iterator {
 	if s.closed {
 		return failed{state.ErrClosed}
 	}
-	return s.e.scan(s.read, lo, hi, reverse)
+	return s.e.scan(s.reads.options, lo, hi, reverse)
 }
 
 func (s *snapshot) Close() error {
@@ -203,7 +206,7 @@ func (s *snapshot) Close() error {
 		return state.ErrClosed
 	}
 	s.closed = true
-	s.read.Destroy()
+	s.reads.options.Destroy()
 	s.e.db.ReleaseSnapshot(s.at)
 	s.e.open.Add(-1)
 	return nil
