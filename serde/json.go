@@ -3,9 +3,7 @@ package serde
 import (
 	"encoding/json/v2"
 	"fmt"
-	"reflect"
 	"sync"
-	"unsafe"
 )
 
 // JSON is the JSON encoding of T by encoding/json/v2 with the given options.
@@ -14,34 +12,16 @@ import (
 //
 // Decode sets the target to zero first, so that a field missing in the input is
 // zero and not what the record before left there. Neither direction allocates
-// beyond what T itself needs. Structs of strings, numbers and booleans take a
-// shorter way to the same result, if there are no options.
+// beyond what T itself needs.
 func JSON[T any](opts ...json.Options) Serde[T] {
-	s := &jsonSerde[T]{opts: json.JoinOptions(opts...), text: newString}
-	if len(opts) == 0 {
-		s.plain = plainOf(reflect.TypeFor[T]())
-	}
-	s.pool = &sync.Pool{New: func() any { return new(jsonWriter[T]) }}
+	s := &jsonSerde[T]{opts: json.JoinOptions(opts...)}
+	s.pool.New = func() any { return new(jsonWriter[T]) }
 	return s
 }
 
 type jsonSerde[T any] struct {
-	opts  json.Options
-	plain *plain              // nil: T is not of that kind
-	text  func([]byte) string // makes the strings of plain structs
-	pool  *sync.Pool          // of *jsonWriter[T]
-}
-
-func newString(b []byte) string { return string(b) }
-
-// ForTask returns a form that interns strings.
-func (s *jsonSerde[T]) ForTask() Serde[T] {
-	if s.plain == nil {
-		return s
-	}
-	own := *s
-	own.text = newInterner(internDefault).intern
-	return &own
+	opts json.Options
+	pool sync.Pool // of *jsonWriter[T]
 }
 
 // jsonWriter gives json.MarshalWrite an address for the value and a place for
@@ -57,11 +37,6 @@ func (w *jsonWriter[T]) Write(p []byte) (int, error) {
 }
 
 func (s *jsonSerde[T]) Append(dst []byte, v T) ([]byte, error) {
-	if s.plain != nil {
-		if out, ok := s.plain.append(dst, unsafe.Pointer(&v)); ok {
-			return out, nil
-		}
-	}
 	w := s.pool.Get().(*jsonWriter[T])
 	w.v, w.dst = v, dst
 	err := json.MarshalWrite(w, &w.v, s.opts)
@@ -77,12 +52,6 @@ func (s *jsonSerde[T]) Append(dst []byte, v T) ([]byte, error) {
 func (s *jsonSerde[T]) Decode(src []byte, v *T) error {
 	var zero T
 	*v = zero
-	if s.plain != nil {
-		if s.plain.decode(src, unsafe.Pointer(v), s.text) {
-			return nil
-		}
-		*v = zero
-	}
 	if err := json.Unmarshal(src, v, s.opts); err != nil {
 		return fmt.Errorf("serde: json: decode %T: %w: %w", *v, ErrMalformed, err)
 	}

@@ -61,10 +61,8 @@ func Interning(max int) Serde[string] {
 	for n < max && n < 1<<24 {
 		n *= 2
 	}
-	return newInterner(n)
+	return &interner{seed: maphash.MakeSeed(), max: n}
 }
-
-func newInterner(max int) *interner { return &interner{seed: maphash.MakeSeed(), max: max} }
 
 type interner struct {
 	stringSerde
@@ -84,16 +82,13 @@ type interned struct {
 }
 
 func (s *interner) Decode(src []byte, v *string) error {
-	*v = s.intern(src)
-	return nil
-}
-
-func (s *interner) intern(src []byte) string {
 	if len(src) == 0 {
-		return ""
+		*v = ""
+		return nil
 	}
 	if len(src) > internLongest {
-		return string(src)
+		*v = string(src)
+		return nil
 	}
 	if s.slots == nil {
 		s.slots = make([]interned, min(internStart, s.max))
@@ -102,15 +97,16 @@ func (s *interner) intern(src []byte) string {
 	set := s.set(hash)
 	for i := range set {
 		if set[i].hash == hash && set[i].str == string(src) { // compares without a conversion
-			return set[i].str
+			*v = set[i].str
+			return nil
 		}
 	}
-	v := string(src)
-	s.insert(set, interned{hash, v})
+	*v = string(src)
+	s.insert(set, interned{hash, *v})
 	if (s.used*2 > len(s.slots) || s.evicted > len(s.slots)/2) && len(s.slots) < s.max {
 		s.grow()
 	}
-	return v
+	return nil
 }
 
 func (s *interner) set(hash uint64) []interned {
