@@ -13,8 +13,9 @@ import (
 func TestEngines(t *testing.T) {
 	cases, err := Load(casesDir())
 	require.NoError(t, err)
+	seen := map[string]int{}
 	for _, c := range cases {
-		if c.Seed != 2 {
+		if seen[c.ID]++; seen[c.ID] != 2 { // not the runs of TestShape
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
