@@ -20,6 +20,10 @@
 // handler, with the name of the operator; when that decides to go on, the
 // record is dropped there.
 //
+// That is so for every function and for the serdes of topics. The serde of a store
+// is another matter: when it fails or panics, what the store holds is in doubt, and
+// the task ends.
+//
 // # Null
 //
 // A key or value of a record may be null. Types with a null of their own

@@ -110,6 +110,35 @@ func TestFailureStops(t *testing.T) {
 	require.LessOrEqual(t, r.groupOffset("app", "lines", 0), int64(1))
 }
 
+// A panic in the serde of a store is no failure of a record, which a handler could
+// skip: it ends the application with an error, and nothing of it is committed.
+func TestPanicOutsideOfNodes(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "out": 1})
+	text := serde.Of(func(dst []byte, v string) ([]byte, error) {
+		if broken(v) {
+			panic("cannot be stored")
+		}
+		return append(dst, v...), nil
+	}, func(src []byte, v *string) error { *v = string(src); return nil })
+	b := dsl.NewBuilder()
+	b.Stream(topology.NewTopic("lines", serde.String, serde.String)).GroupByKey().
+		Reduce("last", func(_, v string) string { return v }, dsl.ValueSerde(text), dsl.Uncached()).
+		ToStream().To(topology.NewTopic("out", serde.String, serde.String))
+	topo, err := b.Build()
+	require.NoError(t, err)
+	cfg := r.config("app")
+	cfg.OnError = func(*processor.Context, *processor.Failure) processor.Action { return processor.Skip }
+	p := r.start(topo, cfg)
+	r.produce("lines", 0, kv{"k", "fine"}, kv{"k", "broken"})
+	err = p.wait()
+	var panicked *processor.PanicError
+	require.ErrorAs(t, err, &panicked)
+	require.ErrorContains(t, err, "cannot be stored")
+	require.ErrorContains(t, err, "behaviour_test.go", "the stack says where")
+	require.Empty(t, r.openTransactions())
+	require.LessOrEqual(t, r.groupOffset("app", "lines", 0), int64(1))
+}
+
 func TestFailureSkipsAndDeadLetters(t *testing.T) {
 	r := newRig(t, map[string]int32{"lines": 1, "out": 1, "dead": 1})
 	cfg := r.config("app")

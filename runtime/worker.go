@@ -124,7 +124,7 @@ func (w *worker) run() error {
 			w.abandon()
 			return nil
 		}
-		busy, err := w.turn()
+		busy, err := w.guarded()
 		if err != nil {
 			return errors.Join(err, w.fail())
 		}
@@ -137,6 +137,18 @@ func (w *worker) run() error {
 			}
 		}
 	}
+}
+
+// guarded is turn for a program that panics where no node guards against it, as in
+// the serde of a store: the worker ends with an error, and its transaction aborts.
+func (w *worker) guarded() (busy bool, err error) {
+	defer func() {
+		if p, ok := err.(*processor.PanicError); ok {
+			err = fmt.Errorf("runtime: worker %d: %w\n%s", w.index, p, p.Stack)
+		}
+	}()
+	defer processor.Recover(&err)
+	return w.turn()
 }
 
 // turn is one round: messages, fetched data, records, punctuation, commit.
