@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/thalweg/thalweg/broker/log"
 )
 
 // dirLock keeps other brokers out of a data directory. The operating system
@@ -52,6 +54,8 @@ func storageHint(err error) string {
 		return "a file is in the way: choose another DataDir"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "too many open files: raise the limit (ulimit -n)"
+	case errors.As(err, new(*log.CorruptionError)):
+		return "a log is damaged where no crash can have put that: put back a copy of the file, or delete the topic and write it again"
 	}
 	return ""
 }

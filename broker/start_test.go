@@ -59,6 +59,14 @@ func TestFullDiskAtStart(t *testing.T) {
 	require.ErrorContains(t, startError(t, broker.Config{FS: disk}), "the disk is full: free some space")
 }
 
+func TestDataDirectoryIsNotWritable(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EROFS, syscall.EACCES, syscall.EPERM} {
+		disk := vfs.NewFault()
+		disk.Inject(func(vfs.Op) (int, error) { return 0, errno })
+		require.ErrorContains(t, startError(t, broker.Config{FS: disk}), "it is not writable: change its owner or mode", "%v", errno)
+	}
+}
+
 func TestValidateReportsEverything(t *testing.T) {
 	cfg := broker.Config{
 		NodeID:        -1,

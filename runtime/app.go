@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/runtime/internal/assign"
 	"github.com/thalweg/thalweg/runtime/internal/cluster"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
@@ -105,6 +106,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.state.set(Rebalancing)
 	err := a.run(ctx)
+	if errors.As(err, new(*processor.Failure)) && a.cfg.OnError == nil {
+		err = fmt.Errorf("%w\nConfig.OnError can skip such a record, send it to a dead-letter topic or try it again", err)
+	}
 	if err != nil {
 		a.logger.Error("application failed", "err", err)
 		a.state.set(Failed)

@@ -105,6 +105,7 @@ func TestFailureStops(t *testing.T) {
 	var f *processor.Failure
 	require.ErrorAs(t, err, &f)
 	require.Equal(t, int64(1), f.Offset)
+	require.ErrorContains(t, err, "Config.OnError can skip such a record")
 	require.Equal(t, Failed, states[len(states)-1])
 	require.Empty(t, r.openTransactions())
 	require.LessOrEqual(t, r.groupOffset("app", "lines", 0), int64(1))

@@ -23,6 +23,9 @@ import (
 // ErrClosed is returned by engines and stores that are used after Close.
 var ErrClosed = errors.New("state: closed")
 
+// ErrInUse is returned by a backend whose directory is open already.
+var ErrInUse = errors.New("state: the directory is in use: give each process and each application one of its own")
+
 // A Backend opens an engine. Backends are values: mem.New(), rocks.Dir(path),
 // pebble.Dir(path).
 type Backend interface {

@@ -58,6 +58,8 @@ func explain(kind, name string, err error) error {
 		return fmt.Errorf("%s %q exists already", kind, name)
 	case errors.Is(err, kerr.NonEmptyGroup):
 		return fmt.Errorf("%s %q still has members: stop them first", kind, name)
+	case errors.Is(err, kerr.KafkaStorageError):
+		return fmt.Errorf("%s %q: the broker cannot read or write its log, as with a full disk or a damaged file; its own log says more: %w", kind, name, err)
 	}
 	return fmt.Errorf("%s %q: %w", kind, name, err)
 }

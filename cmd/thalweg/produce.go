@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -41,7 +42,7 @@ func (c *produceCmd) Run(e *env) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	cl, err := e.dial(c.options()...)
+	cl, err := e.dial(c.options(e.cli.Timeout)...)
 	if err != nil {
 		return err
 	}
@@ -87,18 +88,25 @@ func (c *produceCmd) Run(e *env) error {
 		return err
 	}
 	if err := failure.Load(); err != nil {
+		if errors.Is(*err, kgo.ErrRecordTimeout) {
+			*err = fmt.Errorf("no acknowledgement within %v: look at the broker's log, or raise --timeout: %w", e.cli.Timeout, *err)
+		}
 		return fmt.Errorf("%d records were written, then: %w", written.Load(), explain("topic", c.Topic, *err))
 	}
 	n := written.Load()
 	return e.print(map[string]int64{"records": n}, func(w io.Writer) { fmt.Fprintf(w, "%d records to %s\n", n, c.Topic) })
 }
 
-func (c *produceCmd) options() []kgo.Opt {
+func (c *produceCmd) options(timeout time.Duration) []kgo.Opt {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
-	opts := []kgo.Opt{kgo.ProducerBatchCompression(codecs[c.Compression])}
+	opts := []kgo.Opt{
+		kgo.ProducerBatchCompression(codecs[c.Compression]),
+		// A record that is given up is not written again, so that it is under way does no harm.
+		kgo.RecordDeliveryTimeout(timeout), kgo.AllowIdempotentProduceCancellation(),
+	}
 	switch c.Acks {
 	case "1":
 		opts = append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -134,6 +135,9 @@ func (c *topicDescribeCmd) Run(e *env) error {
 		for _, p := range t.Partitions.Sorted() {
 			start, _ := starts.Lookup(c.Name, p.Partition)
 			end, _ := ends.Lookup(c.Name, p.Partition)
+			if err := errors.Join(start.Err, end.Err); err != nil {
+				return fmt.Errorf("partition %d: %w", p.Partition, explain("topic", c.Name, err))
+			}
 			d.Parts = append(d.Parts, partition{p.Partition, p.Leader, p.LeaderEpoch, p.Replicas, p.ISR, start.Offset, end.Offset})
 		}
 		configs, err := adm.DescribeTopicConfigs(ctx, c.Name)

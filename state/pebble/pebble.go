@@ -2,12 +2,15 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -52,10 +55,13 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 	}
 	opts.EnsureDefaults()
 	db, err := pebble.Open(b.path, opts)
-	if err != nil {
-		return nil, fmt.Errorf("pebble: open %s: %w", b.path, err)
+	switch {
+	case err == nil:
+		return &engine{db: db, path: b.path, opts: opts}, nil
+	case errors.Is(err, syscall.EAGAIN), strings.Contains(err.Error(), "lock held by current process"):
+		return nil, fmt.Errorf("pebble: open %s: %w: %w", b.path, state.ErrInUse, err)
 	}
-	return &engine{db: db, path: b.path, opts: opts}, nil
+	return nil, fmt.Errorf("pebble: open %s: %w", b.path, err)
 }
 
 // engine is one Pebble database.

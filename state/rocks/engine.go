@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -30,6 +31,9 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 	db, err := grocksdb.OpenDb(e.opts, b.path)
 	if err != nil {
 		e.destroy()
+		if strings.Contains(err.Error(), "lock ") { // "While lock file", "lock hold by current process"
+			return nil, fmt.Errorf("rocks: open %s: %w: %w", b.path, state.ErrInUse, err)
+		}
 		return nil, fmt.Errorf("rocks: open %s: %w", b.path, err)
 	}
 	e.db = db

@@ -264,6 +264,6 @@ func engineOneOpener(t *testing.T, open func(dir string) state.Backend) {
 	dir := t.TempDir()
 	e := openEngine(t, open(dir))
 	_, err := open(dir).Open(small)
-	require.Error(t, err)
+	require.ErrorIs(t, err, state.ErrInUse)
 	require.NoError(t, e.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/thalweg/thalweg/examples/weather/pipeline"
 	"github.com/thalweg/thalweg/examples/weather/readings"
 	"github.com/thalweg/thalweg/internal/seeds"
+	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/testdriver"
 )
 
@@ -48,6 +49,15 @@ func TestPipeline(t *testing.T) {
 	rejected := invalid.All()
 	require.Len(t, rejected, 1)
 	require.Equal(t, "no-temperature", rejected[0].Value.Reason)
+
+	// What others write to the topic is rejected and counted, too.
+	in.SendAt(midnight, "EWR", `{"temp_f": 50`)
+	in.SendRecord(processor.Record[string, string]{NullKey: true, Value: row("EWR", midnight, "50"), Timestamp: midnight.UnixMilli()})
+	var reasons []string
+	for _, r := range invalid.All() {
+		reasons = append(reasons, r.Value.Reason)
+	}
+	require.Equal(t, []string{"malformed", "no-station"}, reasons)
 }
 
 // The real year, through any number of partitions and through caches, ends where the program in package expected ends.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -78,9 +79,10 @@ func Decode(raw string) Row {
 	return r
 }
 
-func isInvalid(_ string, r Row) bool { return r.Problem != "" }
+// isInvalid reports a row that cannot be used: it has a problem, or nobody knows whose it is, as a record without a key.
+func isInvalid(station string, r Row) bool { return station == "" || r.Problem != "" }
 
-func reject(r Row) Rejected { return Rejected{r.Problem, r.Raw} }
+func reject(r Row) Rejected { return Rejected{cmp.Or(r.Problem, "no-station"), r.Raw} }
 
 // metric converts °F, miles per hour and inches to °C, metres per second and millimetres.
 func metric(r Row) Reading {

@@ -2,9 +2,11 @@ package fetch
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/thalweg/thalweg/internal/batch"
+	"github.com/thalweg/thalweg/runtime/internal/outage"
 )
 
 // ErrOutOfRange stops a cursor added with Refuse: its offset is not in the log,
@@ -51,6 +53,7 @@ type Cursor struct {
 	status      Status
 	chunks      []Chunk
 	closed      bool
+	report      outage.Report // of a partition that its broker does not serve
 }
 
 // Detached returns a cursor that reads nothing. Its methods may be called.
@@ -145,6 +148,18 @@ func (c *Cursor) lose() {
 	c.mu.Unlock()
 }
 
+// refused is lose where it is the partition that cannot be read.
+func (c *Cursor) refused(err error) {
+	c.mu.Lock()
+	c.broker = -1
+	if !c.closed {
+		c.report.Waiting(c.f.cfg.Logger, c.name(), err)
+	}
+	c.mu.Unlock()
+}
+
+func (c *Cursor) name() string { return fmt.Sprintf("topic %s partition %d", c.topic, c.partition) }
+
 // outOfRange applies the reset policy to an offset the broker refused.
 func (c *Cursor) outOfRange() {
 	c.mu.Lock()
@@ -170,6 +185,7 @@ func (c *Cursor) deliver(offset int64, views []batch.View, next int64, bytes int
 		c.mu.Unlock()
 		return
 	}
+	c.report.Over(c.f.cfg.Logger, c.name())
 	c.status.HighWatermark, c.status.LastStable, c.status.LogStart = hw, lso, start
 	c.status.Position = next
 	if len(views) > 0 {

@@ -163,7 +163,7 @@ func (l *loop) partition(w want, p *kmsg.FetchResponseTopicPartition) bool {
 		// Leadership moved, the replica is not ready, the topic was made
 		// anew: ask the metadata.
 		l.f.cfg.Logger.Debug("fetch refused", "topic", c.topic, "partition", c.partition, "broker", l.broker, "err", err)
-		c.lose()
+		c.refused(err)
 		l.f.poke()
 		return false
 	}

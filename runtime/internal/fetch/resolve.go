@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -73,8 +74,13 @@ func (f *Fetcher) settle(cs []*Cursor) bool {
 		id            [16]byte
 	}
 	leaders := make(map[tp]leader)
+	unknown := make(map[string]error)
 	for _, t := range resp.Topics {
-		if t.Topic == nil || t.ErrorCode != 0 {
+		if t.Topic == nil {
+			continue
+		}
+		if t.ErrorCode != 0 {
+			unknown[*t.Topic] = kerr.ErrorForCode(t.ErrorCode)
 			continue
 		}
 		for _, p := range t.Partitions {
@@ -87,6 +93,7 @@ func (f *Fetcher) settle(cs []*Cursor) bool {
 	for _, c := range cs {
 		ld, ok := leaders[tp{c.topic, c.partition}]
 		if !ok {
+			c.refused(cmp.Or(unknown[c.topic], error(kerr.LeaderNotAvailable)))
 			all = false
 			continue
 		}
@@ -95,6 +102,7 @@ func (f *Fetcher) settle(cs []*Cursor) bool {
 			offset, err := f.listOffset(c, ld.broker, at)
 			if err != nil {
 				f.cfg.Logger.Debug("list offsets failed", "topic", c.topic, "partition", c.partition, "err", err)
+				c.refused(err)
 				all = false
 				continue
 			}
