@@ -60,7 +60,7 @@ build: setup ## bin/thalweg and bin/weather
 	go build $(FLAGS) -o bin/ ./cmd/thalweg ./examples/weather
 
 ##@ Against other people's software
-.PHONY: interop kafka golden compare
+.PHONY: interop kafka golden differ compare
 interop: setup ## other clients against the broker: kcat, and Kafka's own tools where Java is
 	@FLAGS="$(FLAGS)" build/each interop
 
@@ -69,6 +69,9 @@ kafka: setup ## the weather pipeline on a real Apache Kafka (needs Java 17 and t
 
 golden: setup ## the recorded topologies with fresh input in Kafka Streams, and here; SEED=n, SEEDS=n (needs Java 17, Maven, the network)
 	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/golden
+
+differ: setup ## random programs in Kafka Streams, and here; SEED=n, SEEDS=n (needs Java 17, Maven, the network)
+	@go run ./internal/golden/differ -java "$$(build/java internal/golden/java)" $(if $(SEED),-from $(SEED) -seeds 1,-seeds $(or $(SEEDS),200)) $(DIFFERFLAGS)
 
 compare: ## the same programs here and in Kafka Streams, side by side (Linux; needs Java 17, Maven, the network)
 	@bench/compare $(COMPAREFLAGS)

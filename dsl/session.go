@@ -243,16 +243,10 @@ func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed
 			}
 		}
 	}
-	ch := Change[A]{New: now, HasNew: present(now, n.isNull)}
-	if ch.HasNew {
-		err = n.st.Put(k, start, end, now)
-	} else {
-		err = n.st.Delete(k, start, end)
-	}
-	if err != nil {
+	if err := n.st.Put(k, start, end, now); err != nil {
 		return c.Broken(n.name, err)
 	}
-	return n.forward(c, k, start, end, ch)
+	return n.forward(c, k, start, end, Change[A]{New: now, HasNew: present(now, n.isNull)})
 }
 
 // merged is the aggregate of the sessions found and the record.

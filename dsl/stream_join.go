@@ -103,10 +103,14 @@ func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKin
 	b.t.Copartition(srcs...)
 
 	var p *topology.Port[K, VR]
-	if same && kind == innerJoin && b.optimise&SingleStoreSelfJoin != 0 {
+	b.own(j.left)
+	if same && b.optimise&SingleStoreSelfJoin != 0 { // of every kind, as in Kafka Streams
 		p = selfJoin(b, s, any(j).(*streamJoin[K, V, V, VR]))
 	} else {
 		b.own(j.right)
+		if j.lone != nil {
+			b.own(*j.lone)
+		}
 		p = j.attach(b, s, o)
 	}
 	if kind != innerJoin {
@@ -137,11 +141,9 @@ func (j *streamJoin[K, V, VO, VR]) declare(b *Builder, s Stream[K, V], o Stream[
 	opt := append(so.opts, state.Duplicates(), state.Uncached())
 	j.left = state.Window(stores+left, j.ks, j.vl, retention, size, opt...)
 	j.right = state.Window(stores+right, j.ks, j.vr, retention, size, opt...)
-	b.own(j.left)
 	if lone != "" {
 		h := state.KeyValue(stores+lone, serde.Bytes, serde.Bytes, append(so.opts, state.Uncached())...)
 		j.lone = &h
-		b.own(h)
 	}
 }
 

@@ -189,12 +189,19 @@ func (n *suppressNode[K, V]) encode(k K, ch Change[V], v *bufferValue) (err erro
 	return err
 }
 
-// emit forwards an entry under the context of its last change.
+// emit forwards an entry under the context of its last change, and then takes
+// it from the buffer: who reads the table meanwhile still sees the value before.
 func (n *suppressNode[K, V]) emit(c *processor.Context, e *bufferEntry) error {
-	n.buf.remove(e)
-	if e.value.new == nil && n.until != nil {
-		return nil
+	if e.value.new != nil || n.until == nil {
+		if err := n.forward(c, e); err != nil {
+			return err
+		}
 	}
+	n.buf.remove(e)
+	return nil
+}
+
+func (n *suppressNode[K, V]) forward(c *processor.Context, e *bufferEntry) error {
 	var k K
 	var ch Change[V]
 	err := n.ks.Decode([]byte(e.key), &k)

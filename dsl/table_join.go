@@ -112,7 +112,6 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 		open = storeFor(b, n, s.as, s, n.p.Node())
 	} else {
 		s.holdsBack(b, name, false)
-		n.versioned = t.n.versioned && o.n.versioned
 		n.materialise = func() {}
 		n.reads = func() []string { return append(slices.Clone(t.n.reads()), o.n.reads()...) }
 		n.getter = func(w *topology.Wiring) getter[K, VR] {

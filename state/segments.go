@@ -184,8 +184,8 @@ func (s *segments) floor(observed int64) int64 {
 	if observed == NoTime || observed < s.retention {
 		return 0
 	}
-	if s.ordered && s.suffix == windowSuffix {
-		return observed - s.retention // as Kafka Streams' time-ordered windows
+	if s.ordered && s.suffix == windowSuffix && !s.strict {
+		return observed - s.retention // as Kafka Streams' time-ordered windows on disk
 	}
 	return observed - s.retention + 1
 }

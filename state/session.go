@@ -144,9 +144,10 @@ func (s *SessionStore[K, V]) FindRangeBackward(lo, hi K, earliestEnd, latestStar
 
 // FindEnded yields the sessions of all keys that end from..to, in the order of
 // FindRange. In a time-ordered store these are, as in Kafka Streams, also
-// sessions that have expired as long as their segment is there.
+// sessions that have expired as long as their segment is there, but not with
+// [InMemory].
 func (s *SessionStore[K, V]) FindEnded(from, to int64) iter.Seq2[SessionEntry[K, V], error] {
-	if !s.seg.ordered || s.cache != nil {
+	if !s.seg.ordered || s.cache != nil || s.spec.InMemory {
 		return s.findKeys(nil, nil, from, to, largest, false)
 	}
 	return s.found(largest, func(f visit[V]) error { return s.scanKept(from, to, f) })

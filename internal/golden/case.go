@@ -26,23 +26,23 @@ type Case struct {
 	OutputTopics   map[string][2]string `json:"outputTopics"`
 	Steps          []Step               `json:"steps"`
 	Outputs        []Output             `json:"outputs"`
-	Error          *Failure             `json:"error"`
+	Error          *Failure             `json:"error,omitempty"`
 	Dropped        int64                `json:"dropped"`
 	Stores         map[string]Store     `json:"stores"`
 	Internal       map[string]int       `json:"internal"`
-	Records        []WireRecord         `json:"records"` // to internal topics, when they were recorded
-	Describe       string               `json:"describe"`
+	Records        []WireRecord         `json:"records,omitempty"` // to internal topics, when they were recorded
+	Describe       string               `json:"describe,omitempty"`
 }
 
 // Step is one input.
 type Step struct {
 	Op      string   `json:"op"`
-	Topic   string   `json:"topic"`
-	Key     Datum    `json:"key"`
-	Value   Datum    `json:"value"`
+	Topic   string   `json:"topic,omitempty"`
+	Key     Datum    `json:"key,omitzero"`
+	Value   Datum    `json:"value,omitzero"`
 	TS      int64    `json:"ts"`
-	Headers []Header `json:"headers"`
-	Ms      int64    `json:"ms"`
+	Headers []Header `json:"headers,omitempty"`
+	Ms      int64    `json:"ms,omitempty"`
 }
 
 // Output is one record that the topology sent.
@@ -52,7 +52,7 @@ type Output struct {
 	Key     Datum    `json:"key"`
 	Value   Datum    `json:"value"`
 	TS      int64    `json:"ts"`
-	Headers []Header `json:"headers"`
+	Headers []Header `json:"headers,omitempty"`
 }
 
 // Failure is set when the last step makes the driver fail.
@@ -63,8 +63,8 @@ type Failure struct {
 // Store is the final visible content of one store.
 type Store struct {
 	Type    string  `json:"type"`
-	Size    int     `json:"size"`
-	Entries []Entry `json:"entries"`
+	Size    int     `json:"size,omitempty"`
+	Entries []Entry `json:"entries,omitempty"`
 
 	// Of ours alone: how the store is kept.
 	Cached    bool          `json:"-"`
@@ -101,11 +101,11 @@ func (e Entry) born() int64 {
 type Entry struct {
 	Key     Datum           `json:"key"`
 	Value   Datum           `json:"value"`
-	TS      *int64          `json:"ts"`
-	Start   *int64          `json:"start"`
-	End     *int64          `json:"end"`
-	AsOf    json.RawMessage `json:"asOf"`
-	Headers []Header        `json:"headers"`
+	TS      *int64          `json:"ts,omitempty"`
+	Start   *int64          `json:"start,omitempty"`
+	End     *int64          `json:"end,omitempty"`
+	AsOf    json.RawMessage `json:"asOf,omitempty"`
+	Headers []Header        `json:"headers,omitempty"`
 }
 
 // Header is written as [name, text].
@@ -125,6 +125,8 @@ func (h *Header) UnmarshalJSON(b []byte) error {
 	h.Name, h.Value = *pair[0], pair[1]
 	return nil
 }
+
+func (h Header) MarshalJSON() ([]byte, error) { return json.Marshal([2]*string{&h.Name, h.Value}) }
 
 // Datum is a key or a value: nil, string, int64, Hex or WindowKey.
 type Datum struct{ V any }
@@ -174,6 +176,16 @@ func (d *Datum) UnmarshalJSON(b []byte) error {
 		d.V = n
 	}
 	return nil
+}
+
+func (d Datum) MarshalJSON() ([]byte, error) {
+	switch v := d.V.(type) {
+	case Hex:
+		return json.Marshal(map[string]string{"hex": hex.EncodeToString(v)})
+	case WindowKey:
+		return json.Marshal(map[string]any{"key": v.Key, "start": v.Start, "end": v.End})
+	}
+	return json.Marshal(d.V)
 }
 
 // Load reads all cases of a directory, ordered by file name.

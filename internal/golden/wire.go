@@ -156,19 +156,3 @@ func diffCounts(want map[string]int, internal []Output) string {
 	}
 	return ""
 }
-
-func diffLines(want, got []string) string {
-	for i := range max(len(want), len(got)) {
-		w, g := "(nothing)", "(nothing)"
-		if i < len(want) {
-			w = want[i]
-		}
-		if i < len(got) {
-			g = got[i]
-		}
-		if w != g {
-			return fmt.Sprintf("line %d of %d differs\nwant:\n  %s\ngot:\n  %s", i, len(want), w, g)
-		}
-	}
-	return ""
-}

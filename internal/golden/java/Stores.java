@@ -114,7 +114,7 @@ final class Stores {
         return e;
     }
 
-    /** The timestamp kept with a value, -1 for none: stores of joins wrap values and have none to give. */
+    /** The timestamp shown with a value, -1 for none. Some stores that keep none show the window's start, as ever. */
     private static long timestamp(Object value) {
         if (value instanceof ValueAndTimestamp<?> v) {
             return v.timestamp();
