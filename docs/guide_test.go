@@ -31,6 +31,7 @@ import (
 	"github.com/thalweg/thalweg/broker"
 	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/processor/processortest"
 	"github.com/thalweg/thalweg/runtime"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"

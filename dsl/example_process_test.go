@@ -10,6 +10,7 @@ import (
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/testdriver"
+	"github.com/thalweg/thalweg/topology"
 )
 
 // seenOrders holds when each order was seen first.
@@ -266,4 +267,29 @@ func ExampleBuilder_GlobalTable() {
 	// Output:
 	// o1 lamp for Ann
 	// o2 sofa for Bob
+}
+
+// Every processor of the program is called through an interceptor of its own in
+// each task.
+func ExampleBuilder_Wrap() {
+	b := dsl.NewBuilder()
+	b.Wrap(func(node string) topology.Wrapper {
+		return topology.Wrapper{New: func() processor.Interceptor {
+			return func(c *processor.Context, call processor.Call, next func() error) error {
+				err := next()
+				fmt.Println(call.Node, call.Kind, call.Key, c.Topic(), err)
+				return err
+			}
+		}}
+	})
+	b.Stream(lines).
+		ProcessFunc("check", func(c *processor.Context, r processor.Record[string, string], out *processor.Out[string, string]) error {
+			return out.Forward(r)
+		})
+
+	d := drive(b)
+	d.Input(lines).Send("k", "v")
+	// Output:
+	// check init <nil>  <nil>
+	// check process k lines <nil>
 }

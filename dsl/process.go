@@ -12,9 +12,10 @@ import (
 // before are declared here. It may change keys.
 func (s Stream[K, V]) Process[P processor.Processor[K, V, KO, VO], KO, VO any](name string, make func() P, stores ...topology.Declared) Stream[KO, VO] {
 	name = s.b.name(name, "process", s.p.Node())
-	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "process", Stores: s.b.declare(stores)}, func(w *topology.Wiring, id int, out *topology.Port[KO, VO]) processor.Node[K, V] {
+	topology.CheckMake(s.b.t, name, make)
+	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "process", Stores: s.b.declare(stores), User: true}, func(w *topology.Wiring, id int, out *topology.Port[KO, VO]) processor.Node[K, V] {
 		o := processor.NewOut(w.Context, name, out.Wire(w), null.Test[KO](nil), null.Test[VO](nil))
-		return processor.NewUserNode(make(), o, w.Scope(id))
+		return processor.NewUserNode(make(), o, w.UserScope(id))
 	}, s.p)
 	return Stream[KO, VO]{b: s.b, p: p, srcs: s.srcs, rekeyed: true}
 }
@@ -28,8 +29,9 @@ func (s Stream[K, V]) ProcessFunc[KO, VO any](name string, f func(c *processor.C
 // nothing is repartitioned below.
 func (s Stream[K, V]) ProcessValues[P processor.ValueProcessor[K, V, VO], VO any](name string, make func() P, stores ...topology.Declared) Stream[K, VO] {
 	name = s.b.name(name, "process-values", s.p.Node())
-	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "process-values", Stores: s.b.declare(stores)}, func(w *topology.Wiring, id int, out *topology.Port[K, VO]) processor.Node[K, V] {
-		return processor.NewValueNode(make(), out.Next(w), w.Scope(id), null.Test[VO](nil))
+	topology.CheckMake(s.b.t, name, make)
+	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "process-values", Stores: s.b.declare(stores), User: true}, func(w *topology.Wiring, id int, out *topology.Port[K, VO]) processor.Node[K, V] {
+		return processor.NewValueNode(make(), out.Next(w), w.UserScope(id), null.Test[VO](nil))
 	}, s.p)
 	return Stream[K, VO]{b: s.b, p: p, ks: s.ks, srcs: s.srcs, rekeyed: s.rekeyed}
 }
@@ -58,4 +60,11 @@ func (b *Builder) declare(stores []topology.Declared) []string {
 		names[i] = h.StoreName()
 	}
 	return names
+}
+
+// Wrap has f called by Build for each processor of the program, by the name of
+// its operator: what f returns is put around that processor.
+func (b *Builder) Wrap(f func(node string) topology.Wrapper) *Builder {
+	b.t.Wrap(f)
+	return b
 }

@@ -26,9 +26,10 @@ func (t Table[K, V]) TransformValues[P Transformer[K, V, VR], VR any](name strin
 	}
 	n := &tableNode[K, VR]{ks: parent.ks, srcs: parent.srcs, grace: parent.grace}
 	name = b.name(name, "transform-values", parent.p.Node())
+	topology.CheckMake(b.t, name, make)
 	var open func(*topology.Wiring) tableStore[K, VR]
-	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: "transform-values", Stores: b.declare(s.uses)}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[VR]]) processor.Node[K, Change[V]] {
-		return &transformNode[K, V, VR]{stored: newStored(w, id, n, open, out), t: make(), scope: w.Scope(id), null: null.Test(n.vs)}
+	n.p = topology.Attach(b.t, topology.Spec{Name: name, Op: "transform-values", Stores: b.declare(s.uses), User: true}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[VR]]) processor.Node[K, Change[V]] {
+		return &transformNode[K, V, VR]{stored: newStored(w, id, n, open, out), t: make(), scope: w.UserScope(id), null: null.Test(n.vs)}
 	}, parent.p)
 	if s.as != "" {
 		open = storeFor(b, n, s.as, s, n.p.Node())
@@ -57,11 +58,18 @@ type transformNode[K, V, VR any] struct {
 // Init calls the transformer's Init, if it has one.
 func (n *transformNode[K, V, VR]) Init(c *processor.Context) (err error) {
 	i, ok := n.t.(processor.ValueIniter)
-	if !ok {
+	if !ok && n.scope.Around == nil {
 		return nil
 	}
 	defer c.Enter(c.Enter(n.scope))
-	return c.Broken(n.name, guard(func() error { return i.Init(c) }))
+	return c.Broken(n.name, guard(func() error {
+		return n.scope.Run(c, processor.CallInit, nil, nil, func() error {
+			if !ok {
+				return nil
+			}
+			return i.Init(c)
+		})
+	}))
 }
 
 // Close calls the transformer's Close, if it has one.
@@ -99,10 +107,22 @@ func (n *transformNode[K, V, VR]) Process(c *processor.Context, k K, in Change[V
 	return n.set(c, k, ch, c.Frame().Timestamp)
 }
 
+func (n *transformNode[K, V, VR]) intercepted(c *processor.Context, k K, v Maybe[V]) (w Maybe[VR], err error) {
+	err = n.scope.Run(c, processor.CallProcess, k, v.Value, func() (err error) {
+		w, err = n.t.Transform(c, k, v)
+		return err
+	})
+	return w, err
+}
+
 func (n *transformNode[K, V, VR]) call(c *processor.Context, k K, v Maybe[V]) (w Maybe[VR], err error) {
 	defer processor.Recover(&err)
 	before := c.Enter(n.scope)
-	w, err = n.t.Transform(c, k, v)
+	if n.scope.Around == nil {
+		w, err = n.t.Transform(c, k, v)
+	} else {
+		w, err = n.intercepted(c, k, v)
+	}
 	c.Enter(before)
 	w.OK = w.OK && present(w.Value, n.null)
 	return w, err

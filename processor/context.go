@@ -107,7 +107,8 @@ type keptTime struct {
 type Scope struct {
 	Node   string
 	Stores []string
-	Reads  []string // of Stores: those that another node writes
+	Reads  []string    // of Stores: those that another node writes
+	Around Interceptor // of the node's processor; nil: none
 }
 
 // NewContext makes the context of a task. It is for those who run tasks.

@@ -74,7 +74,12 @@ type Out[K, V any] struct {
 
 // NewOut makes the output of a processor node. It is for those who wire tasks.
 func NewOut[K, V any](c *Context, node string, children []Child[K, V], keyNull func(K) bool, valueNull func(V) bool) *Out[K, V] {
-	return &Out[K, V]{c: c, node: node, next: Fan(children), children: children, keyNull: keyNull, valueNull: valueNull}
+	return NewOutTo(c, node, Fan(children), children, keyNull, valueNull)
+}
+
+// NewOutTo is NewOut with a node for what goes to all children.
+func NewOutTo[K, V any](c *Context, node string, all Node[K, V], children []Child[K, V], keyNull func(K) bool, valueNull func(V) bool) *Out[K, V] {
+	return &Out[K, V]{c: c, node: node, next: all, children: children, keyNull: keyNull, valueNull: valueNull}
 }
 
 // Forward sends r to all children, in the order in which they were added, and

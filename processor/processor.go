@@ -78,11 +78,7 @@ func NewUserNode[KIn, VIn, KOut, VOut any](p Processor[KIn, VIn, KOut, VOut], ou
 // Init calls the processor's Init, if it has one.
 func (n *UserNode[KIn, VIn, KOut, VOut]) Init(c *Context) (err error) {
 	i, ok := n.p.(Initer[KOut, VOut])
-	if !ok {
-		return nil
-	}
-	defer c.Enter(c.Enter(n.scope))
-	return initialise(c, n.scope, func() error { return i.Init(c, n.out) })
+	return initialise(c, n.scope, ok, func() error { return i.Init(c, n.out) })
 }
 
 // Process runs the processor on one record.
@@ -105,7 +101,17 @@ func (n *UserNode[KIn, VIn, KOut, VOut]) call(c *Context, k KIn, v VIn) (err err
 			f.Timestamp, f.Headers, f.NullKey, f.NullValue = ts, h, nk, nv
 		}
 	}()
-	return n.p.Process(c, Record[KIn, VIn]{Key: k, Value: v, Timestamp: ts, Headers: h, NullKey: nk, NullValue: nv}, n.out)
+	r := Record[KIn, VIn]{Key: k, Value: v, Timestamp: ts, Headers: h, NullKey: nk, NullValue: nv}
+	if n.scope.Around != nil {
+		return n.intercepted(c, r)
+	}
+	return n.p.Process(c, r, n.out)
+}
+
+// intercepted is apart from call, where the function made here would have every
+// record allocated.
+func (n *UserNode[KIn, VIn, KOut, VOut]) intercepted(c *Context, r Record[KIn, VIn]) error {
+	return n.scope.Run(c, CallProcess, r.Key, r.Value, func() error { return n.p.Process(c, r, n.out) })
 }
 
 // Close calls the processor's Close, if it has one.
@@ -132,11 +138,7 @@ func NewValueNode[K, VIn, VOut any](p ValueProcessor[K, VIn, VOut], next Node[K,
 // Init calls the processor's Init, if it has one.
 func (n *ValueNode[K, VIn, VOut]) Init(c *Context) error {
 	i, ok := n.p.(ValueIniter)
-	if !ok {
-		return nil
-	}
-	defer c.Enter(c.Enter(n.scope))
-	return initialise(c, n.scope, func() error { return i.Init(c) })
+	return initialise(c, n.scope, ok, func() error { return i.Init(c) })
 }
 
 // Process runs the processor on one record.
@@ -161,7 +163,15 @@ func (n *ValueNode[K, VIn, VOut]) call(c *Context, k K, v VIn) (err error) {
 			f.Timestamp, f.Headers, f.NullKey, f.NullValue = ts, h, nk, nv
 		}
 	}()
-	return n.p.Process(c, Record[K, VIn]{Key: k, Value: v, Timestamp: ts, Headers: h, NullKey: nk, NullValue: nv}, &n.out)
+	r := Record[K, VIn]{Key: k, Value: v, Timestamp: ts, Headers: h, NullKey: nk, NullValue: nv}
+	if n.scope.Around != nil {
+		return n.intercepted(c, r)
+	}
+	return n.p.Process(c, r, &n.out)
+}
+
+func (n *ValueNode[K, VIn, VOut]) intercepted(c *Context, r Record[K, VIn]) error {
+	return n.scope.Run(c, CallProcess, r.Key, r.Value, func() error { return n.p.Process(c, r, &n.out) })
 }
 
 var errNoRecord = errors.New("processor: a value processor can forward only while it processes a record")
@@ -188,9 +198,17 @@ func (n *ValueNode[K, VIn, VOut]) forwardValue(v VOut, isNull bool, ts int64, h 
 // Close calls the processor's Close, if it has one.
 func (n *ValueNode[K, VIn, VOut]) Close() error { return closeUser(n.p) }
 
-// initialise runs a user's Init; its failure always ends the task.
-func initialise(c *Context, s *Scope, f func() error) error {
-	err := guarded(f)
+// initialise runs a user's Init, if there is one; its failure always ends the
+// task.
+func initialise(c *Context, s *Scope, there bool, f func() error) error {
+	if !there {
+		if s.Around == nil {
+			return nil
+		}
+		f = func() error { return nil }
+	}
+	defer c.Enter(c.Enter(s))
+	err := guarded(func() error { return s.Run(c, CallInit, nil, nil, f) })
 	if err == nil {
 		err = c.fatal
 	}

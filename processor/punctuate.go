@@ -122,7 +122,9 @@ func (c *Context) fire(p *punctuation, now int64) error {
 	f.Topic, f.Partition, f.Offset, f.Timestamp, f.Headers = "", -1, -1, now, nil
 	f.NullKey, f.NullValue = false, false
 	before := c.Enter(p.scope)
-	err := guarded(func() error { return p.f(now) })
+	err := guarded(func() error {
+		return p.scope.Run(c, CallPunctuate, nil, nil, func() error { return p.f(now) })
+	})
 	c.scope = before
 	if err != nil || c.fatal != nil {
 		name := ""

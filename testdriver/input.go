@@ -11,8 +11,34 @@ import (
 
 // Input writes to one source topic.
 type Input[K, V any] struct {
-	d *Driver
-	t topology.Topic[K, V]
+	d     *Driver
+	t     topology.Topic[K, V]
+	clock *inputClock // nil: the wall clock
+}
+
+// inputClock gives each record the time after that of the one before.
+type inputClock struct{ now, step int64 }
+
+// next is the time of the record to be sent.
+func (in Input[K, V]) next() int64 {
+	if in.clock == nil {
+		return in.d.now
+	}
+	now := in.clock.now
+	in.clock.now += in.clock.step
+	return now
+}
+
+// From returns a writer of the same topic with a time of its own: the next
+// record that is sent without a time has start, each one after it is step later.
+// The wall clock stays as it is.
+func (in Input[K, V]) From(start time.Time, step time.Duration) Input[K, V] {
+	if step < 0 {
+		in.d.tb.Helper()
+		in.d.check(fmt.Errorf("From with a step of %v: time does not go back", step))
+	}
+	in.clock = &inputClock{start.UnixMilli(), step.Milliseconds()}
+	return in
 }
 
 // Input returns the writer of a source topic, or of any that matches a source's
@@ -22,12 +48,13 @@ func (d *Driver) Input[K, V any](t topology.Topic[K, V]) Input[K, V] {
 	if len(d.topic(t.Name).readers) == 0 {
 		d.tb.Fatalf("testdriver: topic %q is not a source of the topology", t.Name)
 	}
-	return Input[K, V]{d, t}
+	return Input[K, V]{d: d, t: t}
 }
 
-// Send sends a record with the time of the wall clock and processes it.
+// Send sends a record with the time of the wall clock, or of From, and processes
+// it.
 func (in Input[K, V]) Send(k K, v V) {
-	if err := in.process(processor.Record[K, V]{Key: k, Value: v, Timestamp: in.d.now}); err != nil {
+	if err := in.process(processor.Record[K, V]{Key: k, Value: v, Timestamp: in.next()}); err != nil {
 		in.d.tb.Helper()
 		in.d.check(err)
 	}
@@ -41,9 +68,10 @@ func (in Input[K, V]) SendAt(at time.Time, k K, v V) {
 	}
 }
 
-// Delete sends a tombstone with the time of the wall clock and processes it.
+// Delete sends a tombstone with the time of the wall clock, or of From, and
+// processes it.
 func (in Input[K, V]) Delete(k K) {
-	if err := in.process(processor.Record[K, V]{Key: k, NullValue: true, Timestamp: in.d.now}); err != nil {
+	if err := in.process(processor.Record[K, V]{Key: k, NullValue: true, Timestamp: in.next()}); err != nil {
 		in.d.tb.Helper()
 		in.d.check(err)
 	}

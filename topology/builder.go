@@ -32,6 +32,7 @@ type Builder struct {
 	groups  [][]int // source nodes to be co-partitioned
 	errs    []error
 	before  []func()
+	wraps   []func(node string) Wrapper
 	built   *Topology
 }
 
@@ -156,9 +157,11 @@ func (b *Builder) AddProcessor[P processor.Processor[KI, VI, KO, VO], KI, VI, KO
 
 // attachUser adds a node that runs a processor of the user's.
 func attachUser[P processor.Processor[KI, VI, KO, VO], KI, VI, KO, VO any](b *Builder, s Spec, make func() P, parents ...*Port[KI, VI]) *Port[KO, VO] {
+	CheckMake(b, s.Name, make)
+	s.User = true
 	return Attach(b, s, func(w *Wiring, id int, out *Port[KO, VO]) processor.Node[KI, VI] {
 		o := processor.NewOut(w.Context, w.Name(id), out.Wire(w), null.Test[KO](nil), null.Test[VO](nil))
-		return processor.NewUserNode(make(), o, w.Scope(id))
+		return processor.NewUserNode(make(), o, w.UserScope(id))
 	}, parents...)
 }
 
@@ -290,6 +293,7 @@ func (b *Builder) Build() (*Topology, error) {
 		for _, f := range b.before {
 			f()
 		}
+		b.wrapProcessors()
 		b.check()
 	}
 	if len(b.errs) > 0 {

@@ -29,6 +29,7 @@ type Node struct {
 	Topics   []string
 	Pattern  string // of a source that reads all topics that match; Topics are those of Over
 	Internal bool   // the topics are internal: their names get the application's id
+	User     bool   // it runs a processor of the user\'s
 	Dynamic  bool   // a sink that chooses the topic of each record
 	Reset    Reset
 	Parents  []int
@@ -36,6 +37,8 @@ type Node struct {
 	Stores   []string
 	Sub      int  // the sub-topology
 	Global   bool // part of a global store, which runs in every process
+
+	wrappers []Wrapper
 }
 
 // inputs names what a node reads or writes: a pattern instead of its topics.

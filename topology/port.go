@@ -32,6 +32,7 @@ type Spec struct {
 	Name   string
 	Op     string
 	Stores []string
+	User   bool // the node runs a processor of the user's
 }
 
 // Attach adds a node with the given parents. wire makes it for one task; next
@@ -42,7 +43,7 @@ func Attach[KI, VI, KO, VO any](b *Builder, s Spec, wire func(w *Wiring, id int,
 	for i, p := range parents {
 		ids[i] = p.node
 	}
-	id := b.add(Node{Name: s.Name, Kind: ProcessorNode, Op: s.Op, Parents: ids, Stores: s.Stores})
+	id := b.add(Node{Name: s.Name, Kind: ProcessorNode, Op: s.Op, Parents: ids, Stores: s.Stores, User: s.User})
 	out := &Port[KO, VO]{b: b, node: id}
 	for _, p := range parents {
 		p.Subscribe(id, func(w *Wiring) processor.Node[KI, VI] {
@@ -107,7 +108,7 @@ type ownedNode struct {
 // Own has l initialised and closed with the task, as part of the node id.
 func (w *Wiring) Own(id int, l processor.Lifecycle) { w.owned = append(w.owned, ownedNode{id, l}) }
 
-// Scope returns what the node's user code may use.
+// Scope returns what the node may use.
 func (w *Wiring) Scope(id int) *processor.Scope {
 	n := w.b.nodes[id]
 	s := &processor.Scope{Node: n.Name, Stores: n.Stores}
@@ -116,6 +117,20 @@ func (w *Wiring) Scope(id int) *processor.Scope {
 			s.Reads = append(s.Reads, name)
 		}
 	}
+	return s
+}
+
+// UserScope is Scope for the user's processor, with what is put around it. It is
+// asked for once for each node.
+func (w *Wiring) UserScope(id int) *processor.Scope {
+	s := w.Scope(id)
+	var around []processor.Interceptor
+	for _, wrap := range w.b.nodes[id].wrappers {
+		if wrap.New != nil {
+			around = append(around, wrap.New())
+		}
+	}
+	s.Around = processor.Chain(around...)
 	return s
 }
 
