@@ -14,15 +14,19 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/thalweg/thalweg/state"
 )
 
 // Dir returns the backend that keeps its data in the directory path, which is
 // made if it does not exist. One engine at a time can have it open.
-func Dir(path string) state.Backend { return backend{path} }
+func Dir(path string) state.Backend { return backend{path: path} }
 
-type backend struct{ path string }
+type backend struct {
+	path string
+	fs   vfs.FS // nil: the operating system's
+}
 
 func (backend) Name() string { return "pebble" }
 
@@ -53,11 +57,16 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter
 	}
+	if b.fs != nil {
+		opts.FS = b.fs
+	}
+	background := newTrouble(o.Logger)
+	opts.EventListener = &pebble.EventListener{BackgroundError: background.report}
 	opts.EnsureDefaults()
 	db, err := pebble.Open(b.path, opts)
 	switch {
 	case err == nil:
-		return &engine{db: db, path: b.path, opts: opts}, nil
+		return &engine{db: db, path: b.path, opts: opts, background: background}, nil
 	case errors.Is(err, syscall.EAGAIN), strings.Contains(err.Error(), "lock held by current process"):
 		return nil, fmt.Errorf("pebble: open %s: %w: %w", b.path, state.ErrInUse, err)
 	}
@@ -73,6 +82,8 @@ type engine struct {
 	db   *pebble.DB
 	path string
 	opts *pebble.Options
+
+	background *trouble
 
 	// mu is held for reading by every call, so that none meets a closed
 	// database, which would panic.
@@ -113,6 +124,9 @@ func (e *engine) Apply(b *state.Batch) error {
 	if e.closed {
 		return state.ErrClosed
 	}
+	if err := e.background.err(); err != nil {
+		return fmt.Errorf("pebble: write: %w", err)
+	}
 	batch := e.db.NewBatch()
 	defer batch.Close()
 	// A large batch becomes a memtable of its own, which keeps its bytes.
@@ -145,7 +159,7 @@ func (e *engine) Close() error {
 		return fmt.Errorf("pebble: close: %d iterators or snapshots are open", n)
 	}
 	e.closed = true
-	err := e.db.Flush() // Close alone would lose the memtables, there being no log
+	err := e.flush() // Close alone would lose the memtables, there being no log
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
 	}
@@ -153,6 +167,23 @@ func (e *engine) Close() error {
 		return fmt.Errorf("pebble: close: %w", err)
 	}
 	return nil
+}
+
+// flush brings the memtables to the disk. Pebble tries for ever where it cannot.
+func (e *engine) flush() error {
+	if err := e.background.err(); err != nil {
+		return err
+	}
+	flushed, err := e.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-e.background.happened:
+		return e.background.err()
+	}
 }
 
 // snapshot guards itself, because a query may close it while another reads.
