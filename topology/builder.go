@@ -190,9 +190,7 @@ func (b *Builder) sink[K, V any](n Node, t Topic[K, V], choose func(*processor.C
 	}
 	checkTopic(b, n.Name, t)
 	n.Kind, n.Op = SinkNode, "sink"
-	for _, p := range parents {
-		n.Parents = append(n.Parents, p.node)
-	}
+	n.Parents = b.parents(n.Name, len(parents), func(i int) (*Builder, int) { return parents[i].b, parents[i].node })
 	id := b.add(n)
 	for _, p := range parents {
 		p.Subscribe(id, func(w *Wiring) processor.Node[K, V] {

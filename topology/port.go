@@ -39,10 +39,7 @@ type Spec struct {
 // is its output. Nodes with more than one parent are made once for each task.
 // Where wire returns a processor.Lifecycle, its Init and Close are called.
 func Attach[KI, VI, KO, VO any](b *Builder, s Spec, wire func(w *Wiring, id int, out *Port[KO, VO]) processor.Node[KI, VI], parents ...*Port[KI, VI]) *Port[KO, VO] {
-	ids := make([]int, len(parents))
-	for i, p := range parents {
-		ids[i] = p.node
-	}
+	ids := b.parents(s.Name, len(parents), func(i int) (*Builder, int) { return parents[i].b, parents[i].node })
 	id := b.add(Node{Name: s.Name, Kind: ProcessorNode, Op: s.Op, Parents: ids, Stores: s.Stores, User: s.User})
 	out := &Port[KO, VO]{b: b, node: id}
 	for _, p := range parents {
@@ -59,6 +56,20 @@ func Attach[KI, VI, KO, VO any](b *Builder, s Spec, wire func(w *Wiring, id int,
 		})
 	}
 	return out
+}
+
+// parents returns the ids of a node's parents. Those of another builder are a
+// mistake, and left out.
+func (b *Builder) parents(name string, n int, parent func(i int) (*Builder, int)) (ids []int) {
+	for i := range n {
+		of, id := parent(i)
+		if of != b {
+			b.Fail("topology: node %q: its parent %q belongs to another builder", name, of.nodes[id].Name)
+			continue
+		}
+		ids = append(ids, id)
+	}
+	return ids
 }
 
 // Builder returns the builder that the port belongs to.

@@ -160,6 +160,19 @@ func TestMistakes(t *testing.T) {
 	require.ErrorContains(t, err, "no source")
 }
 
+// Nodes are added below those that are there, so there are no circles; what
+// another builder made does not fit.
+func TestParentsOfAnotherBuilder(t *testing.T) {
+	other := topology.NewBuilder().AddSource("THERE", text("there"))
+	b := topology.NewBuilder()
+	in := b.AddSource("IN", text("in"))
+	b.AddProcessor("P", forward, in, other)
+	b.AddSink("S", text("out"), other)
+	_, err := b.Build()
+	require.ErrorContains(t, err, `node "P": its parent "THERE" belongs to another builder`)
+	require.ErrorContains(t, err, `node "S": its parent "THERE" belongs to another builder`)
+}
+
 func TestDiff(t *testing.T) {
 	shape := func(f func(b *topology.Builder)) topology.Shape {
 		b := topology.NewBuilder()
