@@ -42,6 +42,8 @@ type App struct {
 	began    atomic.Bool
 	stopped  chan struct{} // closed when Run begins to stop
 	crashed  atomic.Bool   // for tests: end as if killed
+	paused   atomic.Bool
+	wake     atomic.Pointer[func()] // all workers, once there are any
 	hook     func(worker int, step commit.Step)
 	patience time.Duration // for the first answer of a broker
 
@@ -95,6 +97,27 @@ func Run(ctx context.Context, t *topology.Topology, cfg Config) error {
 
 // State is what the application is doing. It may be called from any goroutine.
 func (a *App) State() State { return a.state.get() }
+
+// Pause stops the processing of records and schedules, in this process, until
+// Resume. What was processed is committed; the tasks stay with this process, and
+// global stores and restores go on. It may be called from any goroutine, also
+// before Run.
+func (a *App) Pause() { a.pause(true) }
+
+// Resume ends a Pause.
+func (a *App) Resume() { a.pause(false) }
+
+// Paused reports whether the application is paused.
+func (a *App) Paused() bool { return a.paused.Load() }
+
+func (a *App) pause(on bool) {
+	if a.paused.Swap(on) != on {
+		a.logger.Info("application", "paused", on)
+	}
+	if wake := a.wake.Load(); wake != nil {
+		(*wake)()
+	}
+}
 
 // Run works until ctx is done; then it finishes the records at hand, commits,
 // leaves the group and returns nil. It returns an error when the application
@@ -261,6 +284,12 @@ func (a *App) work(ctx context.Context) error {
 	for i := range a.cfg.Workers {
 		a.workers = append(a.workers, newWorker(a, i))
 	}
+	wake := func() {
+		for _, w := range a.workers {
+			w.notify()
+		}
+	}
+	a.wake.Store(&wake)
 	m := &membership{app: a, fingerprint: a.topology.Fingerprint(), generation: -1, home: make(map[assign.Task]int), plan: a.plan.Load()}
 	// A member joins again once its transaction is over, which takes at most
 	// the transaction timeout; so long the group waits for it.

@@ -290,6 +290,9 @@ func (w *worker) process() (busy bool, err error) {
 	if w.order == nil {
 		w.order = slices.SortedFunc(maps.Values(w.slots), func(a, b *slot) int { return a.id.Compare(b.id) })
 	}
+	if w.app.paused.Load() {
+		return false, nil // Resume will wake the worker
+	}
 	if w.producer.Buffered() > maxUnacked {
 		return false, nil // Notify will wake the worker
 	}
@@ -356,7 +359,7 @@ func (w *worker) rest() {
 	}
 	now := w.now()
 	for _, s := range w.slots {
-		if s.phase != running {
+		if s.phase != running || w.app.paused.Load() {
 			continue
 		}
 		if at, ok := s.task.Wake(); ok {
