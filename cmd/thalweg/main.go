@@ -47,6 +47,7 @@ type cli struct {
 	Produce produceCmd `cmd:"" help:"Write records from standard input or a file to a topic."`
 	Consume consumeCmd `cmd:"" help:"Print the records of a topic."`
 	Group   groupCmd   `cmd:"" help:"List, describe, delete consumer groups."`
+	App     appCmd     `cmd:"" help:"Reset a streams application."`
 
 	New     newCmd     `cmd:"" help:"Create a working project with a test."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine has and what to type for what is missing."`
