@@ -105,7 +105,7 @@ func program(t *testing.T, page string) string {
 // The statements of each page are a function that compiles.
 func TestPagesCompile(t *testing.T) {
 	source := prelude
-	for _, page := range []string{"guide", "time", "exactly-once", "evolving", "testing", "tuning"} {
+	for _, page := range []string{"concepts", "guide", "stores", "time", "exactly-once", "evolving", "testing", "tuning"} {
 		source += program(t, page)
 	}
 	here, err := os.Getwd()

@@ -16,11 +16,9 @@ var (
 	goldenName = regexp.MustCompile("`([a-z]+(?:-[a-z0-9]+)+)`")
 )
 
-// What the scorecard points at exists: tests, and recorded runs where it names
-// one in full.
-func TestScorecardPointsAtWhatExists(t *testing.T) {
-	text, err := os.ReadFile("scorecard.md")
-	require.NoError(t, err)
+// What the scorecard and the page on bad input point at exists: tests, and
+// recorded runs where they name one in full.
+func TestPagesPointAtWhatExists(t *testing.T) {
 	var tests strings.Builder
 	require.NoError(t, filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
@@ -30,16 +28,20 @@ func TestScorecardPointsAtWhatExists(t *testing.T) {
 		tests.Write(source)
 		return err
 	}))
-	for _, m := range testName.FindAllStringSubmatch(string(text), -1) {
-		require.Contains(t, tests.String(), "func "+m[1]+"(", "the scorecard names %s", m[1])
-	}
-	for line := range strings.Lines(string(text)) {
-		_, where, found := strings.Cut(line, "golden ")
-		if !found {
-			continue
+	for _, page := range []string{"scorecard.md", "bad-input.md"} {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range testName.FindAllStringSubmatch(string(text), -1) {
+			require.Contains(t, tests.String(), "func "+m[1]+"(", "%s names %s", page, m[1])
 		}
-		for _, m := range goldenName.FindAllStringSubmatch(where, -1) {
-			require.FileExists(t, filepath.Join("..", "internal", "golden", "testdata", "cases", m[1]+".1.json"))
+		for line := range strings.Lines(string(text)) {
+			_, where, found := strings.Cut(line, "golden ")
+			if !found {
+				continue
+			}
+			for _, m := range goldenName.FindAllStringSubmatch(where, -1) {
+				require.FileExists(t, filepath.Join("..", "internal", "golden", "testdata", "cases", m[1]+".1.json"))
+			}
 		}
 	}
 }

@@ -11,6 +11,22 @@
 //		To(counts)
 //	t, err := b.Build()
 //
+// # What there is
+//
+//   - [Stream]: Filter, Map, FlatMap, SelectKey, Split and their kin; Process for
+//     what has no operator; To, ForEach and Print end it.
+//   - Stream to [Table]: GroupBy or GroupByKey, if need be WindowedBy, SlidingBy or
+//     SessionBy, then Count, Reduce, Aggregate or AggregateBy; Cogroup for several
+//     streams; ToTable for a stream of updates.
+//   - [Table]: Filter, MapValues, TransformValues, GroupBy, Suppress, [FinalOnly];
+//     ToStream for its changes.
+//   - Joins: Join of streams, and of tables; JoinTable and JoinGlobal of a stream
+//     with a table; JoinOn of tables over a foreign key. Left and outer ones too.
+//
+// Each has a runnable example. Options are functions of this package, such as
+// [Named], [Uncached] or [Retention]; one in a place where it means nothing does
+// not compile, or is reported by Build.
+//
 // # Functions
 //
 // Functions given to operators are shared by all tasks: they must be pure, or

@@ -1,5 +1,3 @@
-// Package processor is the lower API: typed nodes that see one record at a
-// time, and the context they see it in.
 package processor
 
 import "slices"

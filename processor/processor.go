@@ -1,8 +1,3 @@
-// Package processor is the lower API: nodes that see one record at a time,
-// keep state in stores, and are called when time passes.
-//
-// Each task has its own processors and its own Context, and calls them from
-// one goroutine at a time.
 package processor
 
 import (

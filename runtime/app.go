@@ -1,9 +1,3 @@
-// Package runtime runs a topology against brokers: it is a member of a consumer
-// group, runs the tasks it is assigned on a number of workers, keeps their
-// state, and commits, by default exactly once.
-//
-// The name is that of a package of the standard library; where both are needed,
-// import one under another name.
 package runtime
 
 import (

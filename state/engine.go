@@ -1,18 +1,3 @@
-// Package state holds the stores of tasks: typed views over an ordered byte
-// engine, the uncommitted writes above it, and the handles that declare and open
-// them.
-//
-// The way of a write is: typed store → (cache of typed values) → overlay of the
-// open transaction, and the changelog → one batch for the engine when the
-// transaction has committed.
-//
-// Invariants:
-//   - The engine holds committed writes only. What a transaction wrote reaches
-//     it in one atomic batch together with the changelog position that covers
-//     it, so at every instant a process can die the visible content of a store
-//     equals its changelog replayed up to the stored position.
-//   - A store-partition belongs to one [Txn] at a time, and a Txn to one
-//     goroutine. Other goroutines read snapshots of the engine.
 package state
 
 import (

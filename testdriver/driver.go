@@ -1,15 +1,3 @@
-// Package testdriver runs a topology in memory, record by record, with the
-// nodes, stores and planner of the real runtime and the clock of the test.
-//
-//	d := testdriver.New(t, topo)
-//	d.Input(readings).Send("KSFO", Reading{TempC: 11})
-//	got := d.Output(means).All()
-//
-// By default the whole topology is one task with one partition, as in the test
-// driver of Kafka Streams, and every record is committed on its own, so that
-// nothing waits in a cache. [Partitions] gives each sub-topology its tasks;
-// [ManualCommit] leaves the commits to the test; [WithCrashes] stops tasks at
-// random and restores them.
 package testdriver
 
 import (
