@@ -232,3 +232,16 @@ func TestFinalTablesDoNotDependOnTheRun(t *testing.T) {
 	require.Equal(t, want, run(testdriver.Partitions(3)))
 	require.Equal(t, want, run(testdriver.Partitions(2), testdriver.WithCrashes(7)))
 }
+
+func TestPartitionersOfForeignKeyJoins(t *testing.T) {
+	b := dsl.NewBuilder()
+	left, right := b.Table(words, "left"), b.Table(totals, "right")
+	fk := func(_, v string) (string, bool) { return v, true }
+	join := func(v string, n int64) string { return v }
+	byInt := func(int64, int32) int32 { return 0 }
+	left.JoinOn("a", right, fk, join, dsl.PartitionForeign(byInt))
+	left.JoinOn("b", right, fk, join, dsl.PartitionRows(byInt))
+	_, err := b.Build()
+	require.ErrorContains(t, err, "join a: PartitionForeign has the types of func(int64, int32) int32")
+	require.ErrorContains(t, err, "join b: PartitionRows has the types of func(int64, int32) int32")
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/testdriver"
 	"github.com/thalweg/thalweg/topology"
@@ -418,6 +419,47 @@ func ExampleTable_JoinOn() {
 	// o2 sofa for Ann
 	// o1 lamp for Anna
 	// o2 sofa for Anna
+}
+
+// The customers' topic has them by the last digit of their number.
+func ExamplePartitionForeign() {
+	digit := func(customer string, n int32) int32 { return int32(customer[len(customer)-1]-'0') % n }
+	b := dsl.NewBuilder()
+	b.Table(orders, "orders").
+		JoinOn("billing", b.Table(customers, "customers"),
+			func(_ string, o Order) (string, bool) { return o.Customer, o.Customer != "" },
+			func(o Order, name string) string { return o.Item + " for " + name },
+			dsl.PartitionForeign(digit)).
+		ToStream().
+		TryForEach(show)
+
+	d := drive(b, testdriver.Partitions(3))
+	for i, name := range []string{"Ann", "Bob", "Eve"} {
+		d.SendRaw(processor.RawRecord{Topic: "customers", Partition: int32(i), Key: []byte(fmt.Sprint("c", i)), Value: []byte(name)})
+		d.Input(orders).Send(fmt.Sprint("o", i), Order{Customer: fmt.Sprint("c", i), Item: "lamp"})
+	}
+	// Output:
+	// o0 lamp for Ann
+	// o1 lamp for Bob
+	// o2 lamp for Eve
+}
+
+// By default answers go to the partition that asked, so this says nothing new.
+func ExamplePartitionRows() {
+	digit := func(order string, n int32) int32 { return int32(order[len(order)-1]-'0') % n }
+	b := dsl.NewBuilder()
+	b.Table(orders, "orders").
+		JoinOn("billing", b.Table(customers, "customers"),
+			func(_ string, o Order) (string, bool) { return o.Customer, o.Customer != "" },
+			func(o Order, name string) string { return o.Item + " for " + name },
+			dsl.PartitionRows(digit)).
+		ToStream().
+		TryForEach(show)
+
+	d := drive(b, testdriver.Partitions(3))
+	d.SendRaw(processor.RawRecord{Topic: "orders", Partition: 1, Key: []byte("o1"), Value: []byte(`{"Customer":"c7","Item":"lamp"}`)})
+	d.Input(customers).Send("c7", "Ann")
+	// Output: o1 lamp for Ann
 }
 
 func ExampleTable_LeftJoinOn() {

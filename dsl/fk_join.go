@@ -61,6 +61,9 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 
 	sent := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-registration", Op: "fk-send"}, j.send(t.n), t.n.p)
 	register := topology.NewTopic(name+"-subscription-registration-topic", j.kos, serde.Serde[subscription](subscriptionSerde{})).OnInvalidTime(topology.FailInvalidTime)
+	if part := partitionerFor[KO](b, so.otherPart, where+": PartitionForeign"); part != nil {
+		register = register.WithPartitioner(func(k KO, _ subscription, n int32) int32 { return part(k, n) })
+	}
 	b.t.AddInternalSink(name+"-subscription-registration-sink", register, sent)
 	registered := b.t.AddInternalSource(name+"-subscription-registration-source", register, 0)
 	answered := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-receive", Op: "fk-receive", Stores: append(slices.Clone(o.n.reads()), j.subs.StoreName())}, j.receive(o.n), registered)
@@ -72,6 +75,15 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 			}
 			return int32(murmur2.Sum(key)&0x7fffffff) % n
 		})
+	if part := partitionerFor[K](b, so.rowPart, where+": PartitionRows"); part != nil {
+		respond = respond.WithPartitions(func(dst []int32, key []byte, _ response, n int32) []int32 {
+			var k K
+			if err := j.ks.Decode(key, &k); err != nil {
+				panic(fmt.Errorf("dsl: %s: primary key: %w", where, err)) // the sink's failure
+			}
+			return append(dst, part(k, n))
+		})
+	}
 	b.t.AddInternalSink(name+"-subscription-response-sink", respond, answered, told)
 	responses := topology.NewTopic(respond.Name, j.ks, respond.Value).OnInvalidTime(topology.FailInvalidTime)
 	responded := b.t.AddInternalSource(name+"-subscription-response-source", responses, 0)

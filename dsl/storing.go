@@ -22,6 +22,8 @@ type storing struct {
 	idle      time.Duration // until time goes on without records; 0: it does not
 	serde     any           // of the values
 	uses      []topology.Declared
+	rowPart   any // func(K, int32) int32 of a foreign-key join, checked when it is used
+	otherPart any // func(KO, int32) int32
 }
 
 func (n named) store(s *storing) { s.operator.name = string(n) }

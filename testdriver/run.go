@@ -23,6 +23,8 @@ func (d *Driver) send(r *processor.RawRecord) error {
 		r.Partition = t.partition(r.Key)
 	} else if int(r.Partition) >= len(t.next) {
 		return fmt.Errorf("topic %q has no partition %d", r.Topic, r.Partition)
+	} else if r.Key != nil && r.Partition != t.partition(r.Key) {
+		t.placed = true
 	}
 	r.Offset = t.append(r.Partition)
 	if d.keeps() {
