@@ -275,6 +275,29 @@ func TestQuery(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotRunning)
 }
 
+// TestCommitsBeforeStateOutgrowsItsMemory: what a transaction writes is bounded,
+// however far away the next commit is, in the cache of a store or below it.
+func TestCommitsBeforeStateOutgrowsItsMemory(t *testing.T) {
+	for name, options := range map[string][]dsl.StoreOption{"cached": nil, "uncached": {dsl.Uncached()}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, map[string]int32{"lines": 1})
+			b := dsl.NewBuilder()
+			b.Table(linesTopic, "names", options...)
+			topo, err := b.Build()
+			require.NoError(t, err)
+			cfg := r.config("app")
+			cfg.Guarantee, cfg.CommitInterval, cfg.Workers, cfg.StateMemory = AtLeastOnce, time.Hour, 1, 4<<20
+			r.start(topo, cfg)
+			var rs []kv
+			for i := range 5000 {
+				rs = append(rs, kv{fmt.Sprint("key ", i), strings.Repeat("v", 200)})
+			}
+			r.produce("lines", 0, rs...)
+			require.Eventually(t, func() bool { return r.groupOffset("app", "lines", 0) > 1000 }, time.Minute, 5*time.Millisecond)
+		})
+	}
+}
+
 func TestGlobalTable(t *testing.T) {
 	r := newRig(t, map[string]int32{"lines": 1, "out": 1, "names": 3})
 	for i := range 30 {

@@ -61,7 +61,8 @@ type Config struct {
 	State state.Backend
 	// StateMemory bounds what state takes in memory: half for the engine's
 	// caches and buffers, a quarter for the write-back caches of the stores, a
-	// quarter for rows that are restored. Default 256 MiB.
+	// quarter for rows that are restored. A transaction that has written an
+	// eighth is committed before its time. Default 256 MiB.
 	StateMemory int64
 
 	// Guarantee is ExactlyOnce by default.

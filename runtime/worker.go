@@ -33,12 +33,14 @@ type worker struct {
 	producer  *produce.Producer
 	collector *collector
 	cache     *state.Cache
-	machine   *commit.Machine
-	plan      *plan // under which tasks are opened
-	slots     map[assign.Task]*slot
-	order     []*slot // running slots sorted, nil when out of date
-	wake      chan struct{}
-	wg        sync.WaitGroup
+	// mostUncommitted is from how many bytes on the commit does not wait.
+	mostUncommitted int64
+	machine         *commit.Machine
+	plan            *plan // under which tasks are opened
+	slots           map[assign.Task]*slot
+	order           []*slot // running slots sorted, nil when out of date
+	wake            chan struct{}
+	wg              sync.WaitGroup
 
 	inboxMu sync.Mutex
 	inbox   []any
@@ -339,7 +341,7 @@ func (w *worker) due() bool {
 	if w.machine.Poisoned() {
 		return true
 	}
-	elapsed := w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval
+	elapsed := w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval || w.uncommitted() > w.mostUncommitted
 	for _, s := range w.slots {
 		if s.phase == running && (s.task.CommitRequested() || elapsed && s.task.NeedsCommit()) {
 			return true
@@ -349,6 +351,20 @@ func (w *worker) due() bool {
 		w.lastCommit = w.clock()
 	}
 	return false
+}
+
+// uncommitted is what the open transaction takes in memory.
+func (w *worker) uncommitted() int64 {
+	var n int64
+	if w.cache != nil {
+		n = w.cache.Dirty()
+	}
+	for _, s := range w.slots {
+		if s.phase == running && s.txn != nil {
+			n += s.txn.Size()
+		}
+	}
+	return n
 }
 
 // rest waits until there is something to do.
@@ -460,6 +476,7 @@ func newWorker(a *App, index int) *worker {
 	w.lastCommit = w.clock()
 	if a.db != nil {
 		w.cache = state.NewCache(a.cfg.StateMemory / 4 / int64(a.cfg.Workers))
+		w.mostUncommitted = a.cfg.StateMemory / 8 / int64(a.cfg.Workers)
 	}
 	w.producer = produce.New(produce.Config{
 		Client: a.client, Cluster: a.meta, TxnID: a.txnID(index), TxnTimeout: a.cfg.TransactionTimeout, V2: a.v2,

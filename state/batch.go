@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 )
 
 // A Batch is a list of writes in the encoding RocksDB and Pebble share for their
@@ -127,9 +128,12 @@ func takeBytes(src []byte) (b, rest []byte, ok bool) {
 	return src[w : w+int(n) : w+int(n)], src[w+int(n):], true
 }
 
-// shrink gives back the memory of an unusually large batch.
+// grow makes room for n more bytes.
+func (b *Batch) grow(n int) { b.data = slices.Grow(b.data, n) }
+
+// shrink empties the batch and gives back the memory of a large one.
 func (b *Batch) shrink() {
-	if cap(b.data) > 16<<20 {
+	if cap(b.data) > 2<<20 {
 		b.data = nil
 	}
 	b.Reset()

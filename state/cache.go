@@ -13,13 +13,19 @@ import (
 
 // Cache is the memory the caches of one worker's stores share. It belongs to the
 // worker's goroutine.
-type Cache struct{ limit, used int64 }
+type Cache struct {
+	limit, used int64
+	dirty       int64 // what entries take that are to be flushed
+}
 
 // NewCache returns a budget of limit bytes. What entries take is estimated.
 func NewCache(limit int64) *Cache { return &Cache{limit: limit} }
 
 // Used returns the bytes in use.
 func (c *Cache) Used() int64 { return c.used }
+
+// Dirty returns the bytes of what is to be flushed.
+func (c *Cache) Dirty() int64 { return c.dirty }
 
 // cache is the write-back cache of one store.
 //
@@ -108,13 +114,38 @@ func (c *cache[V]) resize(e *cacheEntry[V]) {
 	if c.how.typed && c.how.size != nil {
 		size += c.how.size(&e.v)
 	}
-	c.budget.used += size - e.size
-	e.size = size
+	c.grow(e, size-e.size)
+}
+
+func (c *cache[V]) grow(e *cacheEntry[V], by int64) {
+	e.size += by
+	c.budget.used += by
+	if e.isDirty {
+		c.budget.dirty += by
+	}
+}
+
+// soil marks an entry as to be flushed, after all others.
+func (c *cache[V]) soil(e *cacheEntry[V]) {
+	if !e.isDirty {
+		e.isDirty = true
+		c.budget.dirty += e.size
+	}
+	c.dirty.toBack(e)
+}
+
+// clean takes the mark from an entry.
+func (c *cache[V]) clean(e *cacheEntry[V]) {
+	if e.isDirty {
+		e.isDirty = false
+		c.budget.dirty -= e.size
+		c.dirty.remove(e)
+	}
 }
 
 func (c *cache[V]) remove(e *cacheEntry[V]) {
 	c.lru.remove(e)
-	c.dirty.remove(e)
+	c.clean(e)
 	delete(c.rows, e.row)
 	if c.last == e {
 		c.last = nil
@@ -122,8 +153,7 @@ func (c *cache[V]) remove(e *cacheEntry[V]) {
 	if c.byRow != nil {
 		c.byRow.Delete(e)
 	}
-	c.budget.used -= e.size
-	e.size = 0
+	c.grow(e, -e.size)
 }
 
 // drop empties the cache, unflushed.
@@ -161,8 +191,7 @@ func (r *rows[V]) update(row []byte) *cacheEntry[V] {
 	e := r.cache.entry(row)
 	e.rec = r.record()
 	e.rec.Headers = cloneHeaders(e.rec.Headers)
-	e.isDirty = true
-	r.cache.dirty.toBack(e)
+	r.cache.soil(e)
 	return e
 }
 
@@ -266,8 +295,7 @@ func (r *rows[V]) flushDirty() error {
 	c := r.cache
 	last := c.dirty.last()
 	for e := c.dirty.first(); e != nil; e = c.dirty.first() {
-		c.dirty.remove(e)
-		e.isDirty = false
+		c.clean(e)
 		if r.env.SetRecord != nil {
 			r.env.SetRecord(e.rec)
 		}

@@ -64,6 +64,7 @@ func (t *Txn) Size() int64 {
 // transaction is as it was.
 func (t *Txn) Commit() error {
 	t.batch.Reset()
+	t.batch.grow(int(t.Size()))
 	for _, p := range t.parts {
 		if p.over.scans > 0 {
 			return p.fail("commit", fmt.Errorf("%d scans are open", p.over.scans))
