@@ -35,6 +35,17 @@ func (g Guarantee) String() string {
 	return "exactly-once"
 }
 
+// UncaughtAction is what OnUncaught decides.
+type UncaughtAction int8
+
+const (
+	// StopApplication has Run return the error, in this process.
+	StopApplication UncaughtAction = iota
+	// RestartTasks closes all tasks of the worker where the error was and opens
+	// them again, as they were at the last commit.
+	RestartTasks
+)
+
 // Compression is how written batches are compressed.
 type Compression int8
 
@@ -109,8 +120,14 @@ type Config struct {
 	// OnError decides about records that fail. Default: Fail, which stops the
 	// application before anything of the record is committed.
 	OnError processor.FailureHandler
+	// OnUncaught decides what follows an error that ends a task: of user code
+	// for which OnError chose Fail, of a store, of a record that cannot be
+	// written. Default: StopApplication. An error that comes again at the same
+	// record comes again after RestartTasks. It is called by the workers, and
+	// must not block.
+	OnUncaught func(error) UncaughtAction
 	// RetryAfter is the wait before records are processed again when OnError
-	// chose Retry. Default 1 s.
+	// chose Retry, or OnUncaught RestartTasks. Default 1 s.
 	RetryAfter time.Duration
 	// DeadLetterTopic takes the records for which OnError chose DeadLetter. It
 	// has to exist.

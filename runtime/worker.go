@@ -404,16 +404,24 @@ func (w *worker) recover(err error) error {
 		return w.abort()
 	case retryable(err):
 		w.app.logger.Warn("record failed, processing again from the last commit", "worker", w.index, "after", w.app.cfg.RetryAfter, "err", err)
-		if err := w.abort(); err != nil {
-			return err
-		}
-		select {
-		case <-time.After(w.app.cfg.RetryAfter):
-		case <-w.app.stopped:
-		}
-		return nil
+		return w.again()
+	case w.app.cfg.OnUncaught != nil && w.app.cfg.OnUncaught(err) == RestartTasks:
+		w.app.logger.Error("task failed, its worker's tasks begin again from the last commit", "worker", w.index, "after", w.app.cfg.RetryAfter, "err", err)
+		return w.again()
 	}
 	return err
+}
+
+// again gives up what is not committed, and waits before it is processed again.
+func (w *worker) again() error {
+	if err := w.abort(); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(w.app.cfg.RetryAfter):
+	case <-w.app.stopped:
+	}
+	return nil
 }
 
 // stop ends the worker in order: commit, close.
