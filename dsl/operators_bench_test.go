@@ -228,9 +228,11 @@ func (x *loop) Send(topic string, _ int32, key, value []byte, ts int64, _ proces
 		x.sent++
 		return nil
 	}
-	l := &looped{}
+	var l *looped
 	if n := len(x.spare); n > 0 {
 		l, x.spare = x.spare[n-1], x.spare[:n-1]
+	} else {
+		l = &looped{}
 	}
 	l.key, l.value = append(l.key[:0], key...), append(l.value[:0], value...)
 	l.r = processor.RawRecord{Topic: topic, Timestamp: ts}

@@ -82,7 +82,9 @@ func BenchmarkTestDriver(b *testing.B) {
 					})
 					if sent++; sent%benchDrain == 0 {
 						for _, o := range outs {
-							read += len(o.All())
+							for ; !o.Empty(); read++ {
+								o.Read()
+							}
 						}
 					}
 				}
