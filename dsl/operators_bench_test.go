@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/internal/cputime"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -151,6 +152,7 @@ func BenchmarkRecordThroughOperator(b *testing.B) {
 			r := processor.RawRecord{Topic: "numbers", Value: bytesOf(serde.Int64, 7)}
 			i := 0
 			b.ReportAllocs()
+			report := cputime.Report(b)
 			for b.Loop() {
 				r.Key = keys[i%len(keys)]
 				if op.two {
@@ -165,6 +167,7 @@ func BenchmarkRecordThroughOperator(b *testing.B) {
 					}
 				}
 			}
+			report()
 			if i > 10_000 {
 				require.Positive(b, x.sent, "results")
 			}

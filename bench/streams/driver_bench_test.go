@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/internal/cputime"
 	"github.com/thalweg/thalweg/internal/engine"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
@@ -64,7 +63,7 @@ func BenchmarkTestDriver(b *testing.B) {
 				var outs []testdriver.Output[[]byte, []byte]
 				sent, read := 0, 0
 				b.ReportAllocs()
-				before := cpuTime(b)
+				report := cputime.Report(b)
 				for b.Loop() {
 					i := sent % benchRecords
 					if i == 0 {
@@ -88,21 +87,13 @@ func BenchmarkTestDriver(b *testing.B) {
 						}
 					}
 				}
-				b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+				report()
 				if sent >= benchDrain {
 					require.Greater(b, read, sent*9/5, "nineteen of twenty readings give two records")
 				}
 			})
 		}
 	}
-}
-
-// cpuTime is what the process has used, its garbage collector included: unlike
-// the time on the wall it says something on a machine that does other work too.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // newBenchDriver is testdriver.New, apart so that memory is the driver's own.
