@@ -6,8 +6,12 @@ import (
 	"github.com/thalweg/thalweg/state"
 )
 
-// chunk is how many rows an iterator takes under one lock.
-const chunk = 64
+// chunk is how many rows an iterator takes under one lock, and few how many it
+// takes first, because most scans are short.
+const (
+	chunk = 64
+	few   = 8
+)
 
 // iterator walks over a range in chunks, so that no lock is held between calls
 // and a writer never waits for a reader's loop. Rows that are written while the
@@ -20,13 +24,11 @@ type iterator struct {
 	rows    []item
 	at      int
 	err     error
-	space   [8]item // most scans are short
+	first   *[few]item // lent by the engine; nil before the first row and after Close
 }
 
 func newIterator(e *engine, lo, hi []byte, reverse bool) *iterator {
-	it := &iterator{e: e, lo: lo, hi: hi, reverse: reverse, at: -1}
-	it.rows = it.space[:0]
-	return it
+	return &iterator{e: e, lo: lo, hi: hi, reverse: reverse, at: -1}
 }
 
 func (it *iterator) Next() bool {
@@ -53,9 +55,10 @@ func (it *iterator) fill() bool {
 		it.err = state.ErrClosed
 		return false
 	}
-	limit := cap(it.rows)
-	if len(it.rows) > 0 {
-		limit = chunk
+	limit := chunk
+	if it.first == nil {
+		it.first, limit = it.e.lend(), few
+		it.rows = it.first[:0]
 	}
 	it.rows = it.rows[:0]
 	take := func(row item) bool {
@@ -102,5 +105,9 @@ func (it *iterator) Err() error    { return it.err }
 
 func (it *iterator) Close() error {
 	it.done, it.rows, it.at = true, nil, 0
+	if it.first != nil {
+		it.e.takeBack(it.first)
+		it.first = nil
+	}
 	return it.err
 }

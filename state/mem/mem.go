@@ -39,6 +39,19 @@ type engine struct {
 	mu     sync.RWMutex
 	tree   *btree.BTreeG[item]
 	closed bool
+	lent   sync.Pool // of *[few]item, for iterators
+}
+
+func (e *engine) lend() *[few]item {
+	if rows, ok := e.lent.Get().(*[few]item); ok {
+		return rows
+	}
+	return new([few]item)
+}
+
+func (e *engine) takeBack(rows *[few]item) {
+	clear(rows[:]) // or the rows would be kept alive
+	e.lent.Put(rows)
 }
 
 func (e *engine) Get(dst, key []byte) ([]byte, bool, error) {
