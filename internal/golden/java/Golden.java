@@ -14,8 +14,8 @@ import org.apache.kafka.streams.Topology;
  *
  * <pre>
  * Golden verify DIR                   runs recorded cases again and says what differs from the recordings
- * Golden vary DIR OUT FIRST LAST [ID]   draws input like that of the recorded cases for each topology (with ID, of that
- *                                     one) and for the seeds from FIRST to LAST, and records it
+ * Golden vary DIR OUT FIRST LAST [ID]   draws input like that of the recorded cases for each topology (with ID, for those
+ *                                     that match this pattern) and for the seeds from FIRST to LAST, and records it
  * Golden record IN OUT                records the cases of a folder into another
  * </pre>
  */
@@ -56,7 +56,7 @@ final class Golden {
             recordings.computeIfAbsent(kase.get("id").asText(), k -> new ArrayList<>()).add(kase);
         }
         if (!id.isEmpty()) {
-            recordings.keySet().retainAll(List.of(id));
+            recordings.keySet().removeIf(k -> !k.matches(id));
         }
         for (Map.Entry<String, List<ObjectNode>> e : recordings.entrySet()) {
             for (long seed = first; seed <= last; seed++) {
