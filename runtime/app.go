@@ -154,16 +154,18 @@ func (a *App) run(ctx context.Context) (err error) {
 		return err
 	}
 	if a.cfg.State != nil {
-		db, err := state.Open(a.cfg.State, state.Options{Memory: a.cfg.StateMemory / 2, Logger: a.logger})
-		if err != nil {
-			return fmt.Errorf("runtime: %w", err)
+		db, openErr := state.Open(a.cfg.State, state.Options{Memory: a.cfg.StateMemory / 2, Logger: a.logger})
+		if openErr != nil {
+			return fmt.Errorf("runtime: %w", openErr)
 		}
 		a.logger.Info("state engine", "engine", db.Name())
 		a.setDB(db)
 		defer func() {
 			a.setDB(nil)
 			a.readers.Wait()
-			err = errors.Join(err, db.Close())
+			if closeErr := db.Close(); closeErr != nil {
+				err = errors.Join(err, fmt.Errorf("runtime: local state is not saved, the next start restores it: %w", closeErr))
+			}
 		}()
 	}
 	a.fetcher = fetch.New(fetch.Config{

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/serde"
+	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/state/mem"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -138,6 +140,31 @@ func TestPanicOutsideOfNodes(t *testing.T) {
 	require.ErrorContains(t, err, "behaviour_test.go", "the stack says where")
 	require.Empty(t, r.openTransactions())
 	require.LessOrEqual(t, r.groupOffset("app", "lines", 0), int64(1))
+}
+
+// fullDisk is a backend that cannot save what it holds.
+type fullDisk struct{ disk }
+
+func (d *fullDisk) Open(o state.Options) (state.Engine, error) {
+	e, err := d.disk.Open(o)
+	return fullDiskEngine{e}, err
+}
+
+type fullDiskEngine struct{ state.Engine }
+
+func (e fullDiskEngine) Close() error { return errors.Join(syscall.ENOSPC, e.Engine.Close()) }
+
+func TestStateNotSaved(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "counts": 1})
+	cfg := r.config("app")
+	cfg.State = new(fullDisk)
+	p := r.start(wordCount(t), cfg)
+	r.produce("lines", 0, kv{"", "one"})
+	r.committed("counts", 0, count(1))
+	err := p.stop()
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorContains(t, err, "local state is not saved")
+	require.Equal(t, Failed, p.State())
 }
 
 func TestFailureSkipsAndDeadLetters(t *testing.T) {

@@ -196,7 +196,7 @@ func (w *worker) begin(sub int32, topic string, committed int64) (at int64, rese
 		at, reset = fetch.AtLatest, fetch.Latest
 	case topology.ResetNone:
 		if committed < 0 {
-			return 0, 0, fmt.Errorf("runtime: topic %s has no committed offset and its reset policy is none", topic)
+			return 0, 0, fmt.Errorf("runtime: topic %s has no committed offset and its reset policy is none: commit where to begin for group %s, or choose another policy", topic, w.app.cfg.ApplicationID)
 		}
 		reset = fetch.Refuse
 	default:

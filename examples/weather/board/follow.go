@@ -43,7 +43,7 @@ func Follow(ctx context.Context, brokers []string) (*Follower, error) {
 	}
 	if err != nil {
 		cl.Close()
-		return nil, fmt.Errorf("board: topics %s and %s: %w", pipeline.Processed.Name, pipeline.Invalid.Name, err)
+		return nil, fmt.Errorf("board: topics %s and %s (weather produce and weather run make them): %w", pipeline.Processed.Name, pipeline.Invalid.Name, err)
 	}
 	return f, nil
 }
