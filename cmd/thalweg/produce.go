@@ -11,7 +11,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -42,7 +41,7 @@ func (c *produceCmd) Run(e *env) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	cl, err := e.dial(c.options(e.cli.Timeout)...)
+	cl, err := e.dial(c.options()...)
 	if err != nil {
 		return err
 	}
@@ -59,6 +58,8 @@ func (c *produceCmd) Run(e *env) error {
 
 	var failure atomic.Pointer[error]
 	var written atomic.Int64
+	patient, pending := newPatience(e, e.cli.Timeout)
+	defer pending.stop()
 	for failure.Load() == nil {
 		r, partition, err := next()
 		if errors.Is(err, io.EOF) {
@@ -76,8 +77,13 @@ func (c *produceCmd) Run(e *env) error {
 			r.Partition = *partition
 		}
 		r.Headers = append(r.Headers, headers...)
-		cl.Produce(e, r, func(_ *kgo.Record, err error) {
+		pending.add()
+		cl.Produce(patient, r, func(_ *kgo.Record, err error) {
+			pending.done()
 			if err != nil {
+				if patient.Err() != nil {
+					err = context.Cause(patient)
+				}
 				failure.CompareAndSwap(nil, &err)
 				return
 			}
@@ -87,17 +93,17 @@ func (c *produceCmd) Run(e *env) error {
 	if err := cl.Flush(e); err != nil {
 		return err
 	}
+	if e.Err() != nil {
+		return e.Err()
+	}
 	if err := failure.Load(); err != nil {
-		if errors.Is(*err, kgo.ErrRecordTimeout) {
-			*err = fmt.Errorf("no acknowledgement within %v: look at the broker's log, or raise --timeout: %w", e.cli.Timeout, *err)
-		}
 		return fmt.Errorf("%d records were written, then: %w", written.Load(), explain("topic", c.Topic, *err))
 	}
 	n := written.Load()
 	return e.print(map[string]int64{"records": n}, func(w io.Writer) { fmt.Fprintf(w, "%d records to %s\n", n, c.Topic) })
 }
 
-func (c *produceCmd) options(timeout time.Duration) []kgo.Opt {
+func (c *produceCmd) options() []kgo.Opt {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
@@ -105,7 +111,7 @@ func (c *produceCmd) options(timeout time.Duration) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ProducerBatchCompression(codecs[c.Compression]),
 		// A record that is given up is not written again, so that it is under way does no harm.
-		kgo.RecordDeliveryTimeout(timeout), kgo.AllowIdempotentProduceCancellation(),
+		kgo.AllowIdempotentProduceCancellation(),
 	}
 	switch c.Acks {
 	case "1":
