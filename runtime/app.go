@@ -322,6 +322,9 @@ func (a *App) work(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	if a.db != nil && a.cfg.StateCleanup > 0 {
+		membership.Go(func() { newCleaner(a.db, a.cfg.StateCleanup, a.logger).run(ctx) })
+	}
 	if a.topology.Patterned() {
 		membership.Go(func() { a.watchTopics(ctx, m, member.Rejoin) })
 	}

@@ -76,6 +76,11 @@ type Config struct {
 	// eighth is committed before its time. Default 256 MiB.
 	StateMemory int64
 
+	// StateCleanup is how long the local state of a task that runs elsewhere,
+	// or of a store that the topology has no more, is kept in case it comes
+	// back. Default 10 minutes; negative: for ever.
+	StateCleanup time.Duration
+
 	// Guarantee is ExactlyOnce by default.
 	Guarantee Guarantee
 	// Workers is how many tasks run at the same time. Default GOMAXPROCS, but
@@ -148,6 +153,7 @@ type Config struct {
 // withDefaults returns c with every zero field replaced.
 func (c Config) withDefaults() Config {
 	def(&c.StateMemory, 256<<20)
+	def(&c.StateCleanup, 10*time.Minute)
 	def(&c.Workers, goruntime.GOMAXPROCS(0))
 	if c.Guarantee == AtLeastOnce {
 		def(&c.CommitInterval, 30*time.Second)

@@ -143,6 +143,7 @@ type PartitionInfo struct {
 	Store     string
 	Partition int32
 	Position  Position // as committed
+	Open      bool     // in some transaction
 }
 
 // Partitions lists the store-partitions in the engine, ordered by store and
@@ -157,7 +158,7 @@ func (d *DB) Partitions() ([]PartitionInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		infos = append(infos, PartitionInfo{id.store, id.partition, pos})
+		infos = append(infos, PartitionInfo{id.store, id.partition, pos, d.held[prefix]})
 	}
 	slices.SortFunc(infos, func(a, b PartitionInfo) int {
 		if c := strings.Compare(a.Store, b.Store); c != 0 {
