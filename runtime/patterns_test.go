@@ -140,3 +140,22 @@ func TestTopicThatMatchesTwoPatterns(t *testing.T) {
 	r.createTopic("orders-special", 1)
 	require.ErrorContains(t, p.wait(), `topic "orders-special" matches pattern "orders-.*" of source "/orders-.*/" and pattern ".*-special"`)
 }
+
+// State is kept for as many partitions as there were: a topic with more of them
+// stops the application, with an error that says what does not fit.
+func TestLaterTopicWithMorePartitions(t *testing.T) {
+	r := newRig(t, map[string]int32{"orders-eu": 2, "counts": 1})
+	b := dsl.NewBuilder()
+	b.StreamMatching(ordersPattern).GroupByKey().Count("counts").ToStream().To(countsTopic)
+	topo, err := b.Build()
+	require.NoError(t, err)
+	cfg := r.config("app")
+	cfg.PatternInterval = 30 * time.Millisecond
+	p := r.start(topo, cfg)
+	r.produce("orders-eu", 1, kv{"k", "a"})
+	r.committed("counts", 0, count(1))
+	r.createTopic("orders-us", 3)
+	require.ErrorContains(t, p.wait(), "internal topic app-counts-changelog has 2 partitions and needs 3")
+	require.Equal(t, int64(1), r.groupOffset("app", "orders-eu", 1))
+	require.Empty(t, r.openTransactions())
+}
