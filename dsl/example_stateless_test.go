@@ -404,6 +404,25 @@ func ExampleStream_TryMapValues() {
 	// skipped: strconv.ParseInt: parsing "dozen": invalid syntax
 }
 
+func ExampleStream_TryPeek() {
+	b := dsl.NewBuilder()
+	b.Stream(lines).
+		TryPeek(func(c *processor.Context, r processor.Record[string, string]) error {
+			if r.Value == "" {
+				return fmt.Errorf("nothing at offset %d", c.Offset())
+			}
+			return nil
+		}).
+		TryForEach(show)
+
+	d := drive(b, testdriver.OnFailure(skipErrors))
+	d.Input(lines).Send("k", "")
+	d.Input(lines).Send("k", "fog")
+	// Output:
+	// skipped: nothing at offset 0
+	// k fog
+}
+
 func ExampleStream_TryMap() {
 	b := dsl.NewBuilder()
 	b.Stream(lines).

@@ -96,6 +96,18 @@ func (s Stream[K, V]) Peek[_ lazy](f func(K, V), opts ...Option) Stream[K, V] {
 	}))
 }
 
+// TryPeek is Peek for a function that may fail and that sees the whole record. A
+// record for which it fails goes no further.
+func (s Stream[K, V]) TryPeek[_ lazy](f func(*processor.Context, processor.Record[K, V]) error, opts ...Option) Stream[K, V] {
+	n := nullsOf(s.ks, s.vs)
+	return s.same(s.then("peek", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
+		return &tryFilterNode[K, V]{name: name, f: func(c *processor.Context, r processor.Record[K, V]) (bool, error) {
+			err := f(c, r)
+			return err == nil, err
+		}, nulls: n, next: next}
+	}))
+}
+
 // ForEach calls f for each record and ends the stream there.
 func (s Stream[K, V]) ForEach[_ lazy](f func(K, V), opts ...Option) {
 	n := nullsOf(s.ks, s.vs)
