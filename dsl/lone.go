@@ -55,7 +55,7 @@ func newLoneRecords[K, V, VO, VR any](j *streamJoin[K, V, VO, VR], w *topology.W
 			}
 			res, err := j.call(c, k, l, r)
 			if err != nil {
-				return c.Fail(processor.StageProcess, j.name, k, nil, err)
+				return abandon(c, j.name, k, nil, err)
 			}
 			return forwardAt(c, next, k, res, j.isNull, ts)
 		},

@@ -40,7 +40,19 @@ func (n *selfJoinNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 		c.Drop(processor.DropNullValue)
 		return c.Broken(n.j.name, n.st.Delete(k, f.Timestamp)) // for the changelog, like streamJoinNode
 	}
-	t := f.Timestamp
+	if err := abandoned(n.meet(c, k, v, f.Timestamp)); err != nil {
+		return err
+	}
+	return c.Broken(n.j.name, n.st.Put(k, f.Timestamp, v, f.Timestamp))
+}
+
+// meet joins a record with itself, which is done first and forwarded later, and
+// with those before it.
+func (n *selfJoinNode[K, V, VR]) meet(c *processor.Context, k K, v V, t int64) error {
+	own, err := n.j.call(c, k, Maybe[V]{v, true}, Maybe[V]{v, true})
+	if err != nil {
+		return abandon(c, n.j.name, k, v, err)
+	}
 	n.observed = max(n.observed, t)
 	for e, err := range n.st.Fetch(k, max(0, t-n.before), max(0, t+n.after)) {
 		if err != nil {
@@ -57,7 +69,7 @@ func (n *selfJoinNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 		}
 		if self && e.Start > t {
 			self = false
-			if err := n.forward(c, k, v, v, t); err != nil {
+			if err := forwardAt(c, n.next, k, own, n.j.isNull, t); err != nil {
 				return err
 			}
 		}
@@ -66,17 +78,15 @@ func (n *selfJoinNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 		}
 	}
 	if self {
-		if err := n.forward(c, k, v, v, t); err != nil {
-			return err
-		}
+		return forwardAt(c, n.next, k, own, n.j.isNull, t)
 	}
-	return c.Broken(n.j.name, n.st.Put(k, t, v, t))
+	return nil
 }
 
 func (n *selfJoinNode[K, V, VR]) forward(c *processor.Context, k K, l, r V, ts int64) error {
 	w, err := n.j.call(c, k, Maybe[V]{l, true}, Maybe[V]{r, true})
 	if err != nil {
-		return c.Fail(processor.StageProcess, n.j.name, k, l, err)
+		return abandon(c, n.j.name, k, l, err)
 	}
 	return forwardAt(c, n.next, k, w, n.j.isNull, ts)
 }

@@ -204,7 +204,7 @@ func (n *sessionNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace - n.gap
 	if err := n.update(c, k, v, closed); err != nil || n.close == nil {
-		return err
+		return abandoned(err)
 	}
 	return n.emit(c, closed)
 }
@@ -227,7 +227,7 @@ func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed
 	}
 	now, err := n.merged(c, k, v)
 	if err != nil {
-		return c.Fail(processor.StageProcess, n.name, k, v, err)
+		return abandon(c, n.name, k, v, err)
 	}
 	if start != t || end != t {
 		for _, e := range n.found {

@@ -147,10 +147,10 @@ func (n *slidingWindowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V)
 		return n.late.tell(c, n.name, k, v, t-n.diff, t)
 	}
 	if t < n.diff {
-		return n.early(c, k, v, t, closed)
+		return abandoned(n.early(c, k, v, t, closed))
 	}
 	if err := n.usual(c, k, v, t, closed); err != nil || n.close == nil {
-		return err
+		return abandoned(err)
 	}
 	return n.emit(c, closed)
 }
@@ -294,7 +294,7 @@ func (n *slidingWindowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, 
 	}
 	was, now, err := n.step.apply(c, k, v, w.value, w.ok)
 	if err != nil {
-		return c.Fail(processor.StageProcess, n.name, k, v, err)
+		return abandon(c, n.name, k, v, err)
 	}
 	ch := Change[A]{New: now, HasNew: present(now, n.isNull)}
 	if n.sendOld {

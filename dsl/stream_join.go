@@ -177,7 +177,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 			if n.lone == nil {
 				return nil
 			}
-			return n.lone.emit(c, 0)
+			return abandoned(n.lone.emit(c, 0))
 		})
 		n.ks, n.vs = serde.ForTask(j.ks), serde.ForTask(j.vl)
 		return n
@@ -234,7 +234,7 @@ func (n *streamJoinNode[K, V, VO, VR]) Process(c *processor.Context, k K, v V) e
 	if f.NullKey || f.NullValue {
 		switch {
 		case n.outer && !f.NullValue:
-			return n.forward(c, k, v, Maybe[VO]{}, f.Timestamp)
+			return abandoned(n.forward(c, k, v, Maybe[VO]{}, f.Timestamp))
 		case f.NullKey:
 			c.Drop(processor.DropNullKey)
 		default:
@@ -243,7 +243,7 @@ func (n *streamJoinNode[K, V, VO, VR]) Process(c *processor.Context, k K, v V) e
 		}
 		return nil
 	}
-	if err := n.meet(c, k, v); err != nil {
+	if err := abandoned(n.meet(c, k, v)); err != nil {
 		return err
 	}
 	if err := n.mine.Put(k, f.Timestamp, v, f.Timestamp); err != nil {
@@ -299,7 +299,7 @@ func (n *streamJoinNode[K, V, VO, VR]) meet(c *processor.Context, k K, v V) erro
 func (n *streamJoinNode[K, V, VO, VR]) forward(c *processor.Context, k K, v V, o Maybe[VO], ts int64) error {
 	w, err := n.join(c, k, v, o)
 	if err != nil {
-		return c.Fail(processor.StageProcess, n.name, k, v, err)
+		return abandon(c, n.name, k, v, err)
 	}
 	return forwardAt(c, n.next, k, w, n.isNull, ts)
 }

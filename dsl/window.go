@@ -309,7 +309,7 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 			continue
 		}
 		if err := n.update(c, k, v, start); err != nil {
-			return err
+			return abandoned(err)
 		}
 	}
 	if n.close == nil {
@@ -327,7 +327,7 @@ func (n *windowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, start i
 	}
 	was, now, err := n.step.apply(c, k, v, old, has)
 	if err != nil {
-		return c.Fail(processor.StageProcess, n.name, k, v, err)
+		return abandon(c, n.name, k, v, err)
 	}
 	if !has || f.Timestamp > ts {
 		ts = f.Timestamp

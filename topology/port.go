@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 
 	"github.com/thalweg/thalweg/processor"
@@ -116,8 +117,13 @@ type ownedNode struct {
 	node processor.Lifecycle
 }
 
-// Own has l initialised and closed with the task, as part of the node id.
-func (w *Wiring) Own(id int, l processor.Lifecycle) { w.owned = append(w.owned, ownedNode{id, l}) }
+// Own has l initialised and closed with the task, as part of the node id, once:
+// a node that only passes on is wired as the one below it.
+func (w *Wiring) Own(id int, l processor.Lifecycle) {
+	if !slices.ContainsFunc(w.owned, func(o ownedNode) bool { return o.node == l }) {
+		w.owned = append(w.owned, ownedNode{id, l})
+	}
+}
 
 // Scope returns what the node may use.
 func (w *Wiring) Scope(id int) *processor.Scope {

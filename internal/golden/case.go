@@ -57,7 +57,8 @@ type Output struct {
 
 // Failure is set when the last step makes the driver fail.
 type Failure struct {
-	Step int `json:"step"`
+	Step      int    `json:"step"`
+	RootClass string `json:"rootClass,omitempty"`
 }
 
 // Store is the final visible content of one store.

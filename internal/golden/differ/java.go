@@ -28,6 +28,12 @@ type answer struct {
 	err    error       // of the recorder
 }
 
+// broken reports whether Kafka Streams cannot run the case: it takes no such
+// program, or trips over a null that it should not.
+func (a *answer) broken() bool {
+	return a.thrown != "" || a.kase.Error != nil && a.kase.Error.RootClass == "NullPointerException"
+}
+
 func start(classpath string) (*server, error) {
 	cmd := exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", classpath, "Server")
 	cmd.Stderr = os.Stderr

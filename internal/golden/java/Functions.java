@@ -33,6 +33,13 @@ final class Functions {
         return made("(" + show(text(a)) + "&" + show(text(b)) + ")");
     }
 
+    private static String fails(String f, String v, String digit) {
+        if (contains(v, digit)) {
+            throw new IllegalStateException("boom");
+        }
+        return f;
+    }
+
     private static boolean contains(String s, String part) {
         return s != null && s.contains(part);
     }
@@ -63,6 +70,7 @@ final class Functions {
             case "bang" -> made(show(v) + "!");
             case "keyed" -> made(show(v) + "@" + show(k));
             case "null7" -> contains(v, "7") ? null : v;
+            case "boom" -> fails(v, v, "8");
             case "tail" -> show(v).substring(Math.max(0, show(v).length() - 2));
             case "upper" -> v == null ? null : v.toUpperCase();
             default -> throw new IllegalArgumentException(name);
@@ -79,6 +87,8 @@ final class Functions {
                 return "g" + show(v).length() % 3;
             case "null5":
                 return contains(v, "5") ? null : k;
+            case "boom":
+                return fails(k, v, "6");
             case "all":
                 return "all";
             case "both":
@@ -118,6 +128,7 @@ final class Functions {
             case "minus" -> made(show(a) + "-" + show(v));
             case "max" -> show(a).compareTo(show(v)) > 0 ? a : v;
             case "last" -> v;
+            case "boom" -> fails(made(show(a) + "*" + show(v)), v, "4");
             case "plus7" -> contains(v, "7") ? null : made(show(a) + "+" + show(v));
             default -> throw new IllegalArgumentException(name);
         };

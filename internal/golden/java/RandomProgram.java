@@ -22,12 +22,14 @@ import org.apache.kafka.streams.kstream.KGroupedTable;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.KTable;
 import org.apache.kafka.streams.kstream.Materialized;
+import org.apache.kafka.streams.kstream.Named;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.Repartitioned;
 import org.apache.kafka.streams.kstream.SessionWindows;
 import org.apache.kafka.streams.kstream.SlidingWindows;
 import org.apache.kafka.streams.kstream.StreamJoined;
 import org.apache.kafka.streams.kstream.Suppressed;
+import org.apache.kafka.streams.kstream.TableJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.WindowedSerdes;
 import org.apache.kafka.streams.processor.StateStore;
@@ -146,6 +148,8 @@ final class RandomProgram {
                 return Made.of(n.get("kind").asText().equals("left") ? s.leftJoin(t, (l, r) -> (Object) Functions.joined(l, r), joined)
                     : s.join(t, (l, r) -> (Object) Functions.joined(l, r), joined), TEXT, TEXT);
             }
+            case "process":
+                return Made.of(s.process(RandomProcessor.supplier(n), Named.as(n.get("store").get("name").asText() + "-node")), TEXT, TEXT);
             case "joinGlobal": {
                 GlobalKTable<Object, Object> g = in(n, 1).global;
                 return Made.of(n.get("kind").asText().equals("left")
@@ -203,8 +207,9 @@ final class RandomProgram {
                 String key = n.get("key").asText();
                 Materialized m = stored ? keyValue(n, TEXT, TEXT) : Materialized.with(TEXT, TEXT);
                 java.util.function.BiFunction<Object, Object, Object> fk = (k, v) -> Functions.select(key, k, v);
-                return Made.of(n.get("kind").asText().equals("left") ? t.leftJoin(r, fk, RandomProgram::join, m)
-                    : t.join(r, fk, RandomProgram::join, m), TEXT, TEXT);
+                TableJoined<Object, Object> name = TableJoined.as("fk" + made.size());
+                return Made.of(n.get("kind").asText().equals("left") ? t.leftJoin(r, fk, RandomProgram::join, name, m)
+                    : t.join(r, fk, RandomProgram::join, name, m), TEXT, TEXT);
             }
             case "to":
                 t.toStream().to(n.get("topic").asText(), Produced.with(in.keys, in.values));

@@ -32,6 +32,7 @@ import org.apache.kafka.streams.TopologyConfig;
 final class Recorder {
     static final String APPLICATION = "golden";
     static final long WALL_CLOCK_START = 1_000_000_000_000L;
+    private static final int LONGEST = 20_000; // records of a run
     static final ObjectMapper JSON = new ObjectMapper();
 
     private Recorder() {}
@@ -189,6 +190,11 @@ final class Recorder {
         }
     }
 
+    /** A run in which a topology sends more records than are worth recording: it is given up. */
+    static final class TooLong extends Error {
+        private static final long serialVersionUID = 1;
+    }
+
     /** The records that the topology has sent. */
     private static final class Sent {
         final ArrayNode outputs = JSON.createArrayNode();
@@ -196,6 +202,7 @@ final class Recorder {
         final Map<String, Integer> internal = new TreeMap<>();
         final Map<String, String[]> types = new HashMap<>();
         int step;
+        int sent;
 
         Sent(ObjectNode kase) {
             for (Map.Entry<String, JsonNode> e : kase.get("outputTopics").properties()) {
@@ -204,6 +211,9 @@ final class Recorder {
         }
 
         void add(ProducerRecord<byte[], byte[]> record) {
+            if (++sent > LONGEST) {
+                throw new TooLong();
+            }
             ObjectNode o = JSON.createObjectNode().put("step", step).put("topic", record.topic());
             if (record.topic().startsWith(APPLICATION + "-")) {
                 internal.merge(record.topic(), 1, Integer::sum);

@@ -19,7 +19,7 @@ public final class Server {
             try {
                 recorded = Recorder.record(kase, b -> RandomProgram.write(b, kase.get("program")), Map.of());
                 recorded.set("program", kase.get("program"));
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Recorder.TooLong e) {
                 Throwable root = e;
                 while (root.getCause() != null) {
                     root = root.getCause();

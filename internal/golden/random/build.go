@@ -186,6 +186,8 @@ func (a *assembly) textStream(n Node, s dsl.Stream[text, text]) (any, error) {
 			cases = append(cases, split.Case(fmt.Sprint(i), predicates[f]))
 		}
 		return append(cases, split.Default("rest")), nil
+	case "process":
+		return process(n, s), nil
 	case "repartition":
 		return s.Repartition(n.F), nil
 	case "toTable":

@@ -34,6 +34,10 @@ func show(t text) string {
 	return *t
 }
 
+// boom is the name of functions that fail. Only programs that go on after
+// failures have them.
+const boom = "boom"
+
 // longest is how long a text may grow; what is longer is cut out in the middle.
 const longest = 120
 
@@ -45,6 +49,14 @@ func made(s string) text {
 }
 
 func joined(l, r text) text { return made("[" + show(l) + "," + show(r) + "]") }
+
+// fails is for the functions that fail for some values.
+func fails(f, v text, digit string) text {
+	if contains(v, digit) {
+		panic("boom")
+	}
+	return f
+}
 
 func contains(t text, s string) bool { return t != nil && strings.Contains(*t, s) }
 
@@ -73,6 +85,7 @@ var mappers = map[string]func(k, v text) text{
 		}
 		return v
 	},
+	boom: func(_, v text) text { return fails(v, v, "8") },
 	"tail": func(_, v text) text {
 		s := show(v)
 		return new(s[max(0, len(s)-2):])
@@ -99,6 +112,7 @@ var selectors = map[string]func(k, v text) text{
 		}
 		return k
 	},
+	boom:   func(k, v text) text { return fails(k, v, "6") },
 	"all":  func(_, _ text) text { return new("all") },
 	"both": func(k, v text) text { return made(show(k) + lastOf(v)) },
 	// foreign chooses one of the keys by the value's last digit; 9 chooses none.
@@ -134,6 +148,7 @@ var reducers = map[string]func(a, v text) text{
 		return v
 	},
 	"last": func(_, v text) text { return v },
+	boom:   func(a, v text) text { return fails(made(show(a)+"*"+show(v)), v, "4") },
 	"plus7": func(a, v text) text {
 		if contains(v, "7") {
 			return nil

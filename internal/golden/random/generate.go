@@ -34,6 +34,7 @@ type generator struct {
 	windows []*Window // of nodes with windowed keys
 	used    []bool
 	topics  map[string][2]string
+	booms   bool // functions may fail
 }
 
 // Generate makes the case of a seed, without results.
@@ -43,6 +44,9 @@ func Generate(seed uint64) Case {
 	c.Config, c.Wire = map[string]any{}, true
 	if g.oneIn(5) {
 		c.Config["topology.optimization"] = "all"
+	}
+	if g.booms = g.oneIn(5); g.booms {
+		c.Config["processing.exception.handler"] = "org.apache.kafka.streams.errors.LogAndContinueProcessingExceptionHandler"
 	}
 	manual := g.oneIn(3)
 	if manual {
@@ -74,7 +78,13 @@ func (g *generator) between(from, to int64) int64 { return from + g.rng.Int64N(t
 func (g *generator) pick(list []string) string { return list[g.rng.IntN(len(list))] }
 
 // one of the names of a table of functions.
-func one[F any](g *generator, of map[string]F) string { return g.pick(slices.Sorted(maps.Keys(of))) }
+func one[F any](g *generator, of map[string]F) string {
+	for {
+		if f := g.pick(slices.Sorted(maps.Keys(of))); f != boom || g.booms {
+			return f
+		}
+	}
+}
 
 func (g *generator) add(k kind, n Node) int {
 	for _, in := range n.In {

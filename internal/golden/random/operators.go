@@ -1,12 +1,14 @@
 package random
 
+import "strings"
+
 // operator adds an operator to a node that is there, or a source for it.
 func (g *generator) operator() {
 	makers := []func() bool{
 		g.stateless, g.stateless, g.rekeying, g.splitting, g.merging, g.repartition, g.toTable,
 		g.aggregateStream, g.aggregateStream, g.aggregateStream, g.aggregateStream, g.cogroup,
 		g.joinStreams, g.joinStreams, g.joinStreams, g.joinTable, g.joinTable, g.joinGlobal,
-		g.tableValues, g.tableValues, g.tableValues, g.toStream, g.suppress, g.suppress,
+		g.process, g.tableValues, g.tableValues, g.tableValues, g.toStream, g.suppress, g.suppress,
 		g.aggregateTable, g.aggregateTable, g.joinTables, g.joinTables, g.joinTables, g.foreign, g.foreign,
 	}
 	for !makers[g.rng.IntN(len(makers))]() {
@@ -88,6 +90,19 @@ func (g *generator) repartition() bool {
 	return true
 }
 
+func (g *generator) process() bool {
+	in := g.among(textStream)
+	if in < 0 {
+		return false
+	}
+	n := Node{Op: "process", In: []int{in}, Kind: g.pick([]string{"none", "stream", "wall"}), Store: g.store(false)}
+	if n.Kind != "none" {
+		n.Every = g.between(5, 60)
+	}
+	g.add(textStream, n)
+	return true
+}
+
 func (g *generator) toTable() bool {
 	in := g.among(textStream)
 	if in < 0 {
@@ -106,7 +121,11 @@ func (g *generator) aggregateStream() bool {
 	if g.kinds[in] == windowedStream || g.oneIn(3) {
 		n.Key = one(g, selectors)
 	}
-	g.add(g.aggregated(&n, n.Agg == "count"), n)
+	k := g.aggregated(&n, n.Agg == "count")
+	if n.Window != nil && n.Window.Kind == "session" && strings.HasSuffix(n.Agg, boom) {
+		n.Agg = "reduce:plus" // after a failure sessions are kept here, and lost there
+	}
+	g.add(k, n)
 	return true
 }
 

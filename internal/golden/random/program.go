@@ -32,12 +32,13 @@ type Node struct {
 	Keys     []string  `json:"keys,omitempty"`  // of a cogroup's inputs
 	Cases    []string  `json:"cases,omitempty"` // predicates of a split; its default comes behind them
 	Case     int       `json:"case,omitempty"`  // which of them
-	Kind     string    `json:"kind,omitempty"`  // of a join: inner, left, outer; of a suppression: close, limit
+	Kind     string    `json:"kind,omitempty"`  // of a join: inner, left, outer; of a suppression: close, limit; of a processor's schedule: none, stream, wall
 	Agg      string    `json:"agg,omitempty"`   // aggregation
 	Store    *Store    `json:"store,omitempty"` // nil: the result is not stored
 	Window   *Window   `json:"window,omitempty"`
 	Join     *Join     `json:"join,omitempty"`
 	Grace    int64     `json:"grace,omitempty"` // of a join with a versioned table, ms; 0: none
+	Every    int64     `json:"every,omitempty"` // of a schedule, ms
 	Suppress *Suppress `json:"suppress,omitempty"`
 }
 

@@ -18,6 +18,7 @@ func (g *generator) input(topics []string, manual bool) (steps []golden.Step) {
 	if g.oneIn(4) {
 		now = g.between(1, 300_000)
 	}
+	queued := g.oneIn(4) // records wait for others
 	known := keys[:2+g.rng.IntN(len(keys)-1)]
 	for i := range 30 + g.rng.IntN(50) {
 		switch {
@@ -58,10 +59,16 @@ func (g *generator) input(topics []string, manual bool) (steps []golden.Step) {
 		case g.oneIn(40):
 			s.Value.V = fmt.Sprintf("v%d%s%d", i, strings.Repeat("-long", 40), i%10)
 		}
+		if queued && g.oneIn(2) {
+			s.Op = "enqueue"
+		}
 		for range g.rng.IntN(8) / 6 * (1 + g.rng.IntN(2)) {
 			s.Headers = append(s.Headers, golden.Header{Name: fmt.Sprintf("h%d", g.rng.IntN(2)), Value: new(fmt.Sprintf("x%d", i))})
 		}
 		steps = append(steps, s)
+	}
+	if queued {
+		steps = append(steps, golden.Step{Op: "run"})
 	}
 	if manual {
 		steps = append(steps, golden.Step{Op: "commit"}, golden.Step{Op: "commit"})
