@@ -69,7 +69,7 @@ func rigAt(t *testing.T, addrs []string, topics map[string]int32) *rig {
 	t.Helper()
 	r := &rig{t: t, addrs: addrs}
 	var err error
-	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	r.client, err = kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.AlwaysRetryEOF())
 	require.NoError(t, err)
 	t.Cleanup(r.client.Close)
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -104,7 +104,7 @@ func (r *rig) produce(topic string, partition int32, records ...kv) {
 func (r *rig) committed(topic string, partition int32, enough func([]*kgo.Record) bool) []*kgo.Record {
 	r.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxWait(50*time.Millisecond),
+		kgo.FetchMaxWait(50*time.Millisecond), kgo.AlwaysRetryEOF(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))
 	require.NoError(r.t, err)
 	defer client.Close()

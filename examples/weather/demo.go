@@ -185,7 +185,7 @@ type stage struct {
 }
 
 func openStage(ctx context.Context, brokers []string, backend state.Backend, log *slog.Logger) (*stage, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	cl, err := newClient(brokers)
 	if err != nil {
 		return nil, err
 	}

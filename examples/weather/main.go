@@ -37,13 +37,19 @@ type cluster struct {
 	Partitions int32    `default:"4" help:"Partitions of the topics, where they do not exist yet."`
 }
 
+// newClient makes a client that goes on after a broker has died, even if that happens while they get to know each other,
+// where kgo would rather believe in a wrong configuration.
+func newClient(brokers []string, opts ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...), kgo.ClientID("weather"), kgo.AlwaysRetryEOF())...)
+}
+
 // patience is how long the commands wait for a broker that does not answer: it may be starting, or starting again.
 const patience = 30 * time.Second
 
 // connect makes a client and sees to it that the topics exist, so that the processes, the broker's among them, may be
 // started in any order.
 func (c *cluster) connect(ctx context.Context) (*kgo.Client, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...), kgo.ClientID("weather"))
+	cl, err := newClient(c.Brokers)
 	if err != nil {
 		return nil, err
 	}

@@ -75,8 +75,7 @@ func (r *replay) resume(ctx context.Context, brokers []string, say io.Writer) er
 
 // run writes the airports, unless rows were there, and the rows.
 func (r *replay) run(ctx context.Context, brokers []string) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ClientID("weather-produce"),
-		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	cl, err := newClient(brokers, kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {
 		return err
 	}
@@ -149,7 +148,7 @@ func (r *replay) writeAirports(ctx context.Context, cl *kgo.Client) error {
 
 // countRows counts the rows of each station in the raw topic.
 func countRows(ctx context.Context, brokers []string) (map[string]int, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(pipeline.Raw.Name), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	cl, err := newClient(brokers, kgo.ConsumeTopics(pipeline.Raw.Name), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ func Follow(ctx context.Context, brokers []string) (*Follower, error) {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(fetchWait),
+		kgo.AlwaysRetryEOF(),     // go on after a broker that dies at any moment
 		kgo.KeepControlRecords(), // or the position would stop before the last commit marker
 	)
 	if err != nil {
