@@ -21,14 +21,15 @@ func (g Grouped[K, V]) TryAggregate[A any](store string, zero func() A, add func
 	return aggregate(g, "aggregate", store, tryAggregateStep(zero, add), keepValueSerde[V, A](g.s.vs), opts)
 }
 
-// TryReduce is Reduce for a function that may fail and sees the whole record. A
-// record that is in several windows may fail in some of them.
+// TryReduce is Reduce for a function that may fail and sees the whole record. Of
+// the windows that a record is in, those before the one where it fails keep it, and
+// later ones do not get it.
 func (t TimeWindowed[K, V]) TryReduce[KW windowing.KeyOf[K]](store string, f func(c *processor.Context, r processor.Record[K, V], a V) (V, error), opts ...StoreOption) Table[KW, V] {
 	return timeWindows[K, V, V, KW](t, "window-reduce", store, tryReduceStep(f, nil), t.g.s.vs, opts)
 }
 
 // TryAggregate is Aggregate for a function that may fail and sees the whole
-// record. A record that is in several windows may fail in some of them.
+// record. See TryReduce for one that is in several windows.
 func (t TimeWindowed[K, V]) TryAggregate[A any, KW windowing.KeyOf[K]](store string, zero func() A, add func(c *processor.Context, r processor.Record[K, V], a A) (A, error), opts ...StoreOption) Table[KW, A] {
 	return timeWindows[K, V, A, KW](t, "window-aggregate", store, tryAggregateStep(zero, add), keepValueSerde[V, A](t.g.s.vs), opts)
 }
@@ -58,8 +59,9 @@ func (t SessionWindowed[K, V]) TryReduce[KW windowing.KeyOf[K]](store string, f 
 }
 
 // TryJoin is Join for a function that may fail. The record at hand, whose
-// headers the context has, is the later one to come, of either stream. A pair
-// whose join fails makes no result; both records stay to meet others.
+// headers the context has, is the later one to come, of either stream. A record
+// whose join with one of the others fails has the results with those before it,
+// meets none after it, and stays to be met.
 func (s Stream[K, V]) TryJoin[VO, VR any](name string, o Stream[K, VO], w windowing.Join, f func(c *processor.Context, k K, l V, r VO) (VR, error), opts ...JoinOption) Stream[K, VR] {
 	return joinStreams(s, o, innerJoin, name, w, func(c *processor.Context, k K, l Maybe[V], r Maybe[VO]) (VR, error) {
 		return f(c, k, l.Value, r.Value)
