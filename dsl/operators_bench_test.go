@@ -18,10 +18,7 @@ import (
 	"github.com/thalweg/thalweg/windowing"
 )
 
-type (
-	stream = dsl.Stream[string, int64]
-	table  = dsl.Table[string, int64]
-)
+type stream = dsl.Stream[string, int64]
 
 var others = topology.NewTopic("others", serde.String, serde.Int64)
 

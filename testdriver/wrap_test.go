@@ -18,7 +18,8 @@ import (
 )
 
 // ticker passes records on and one more for each second of stream time.
-type ticker struct{ fail string }
+// Each is one of its own: it counts what it was given.
+type ticker struct{ seen int }
 
 func newTicker() *ticker { return new(ticker) }
 
@@ -30,6 +31,7 @@ func (p *ticker) Init(c *processor.Context, out *processor.Out[string, string]) 
 }
 
 func (p *ticker) Process(c *processor.Context, r processor.Record[string, string], out *processor.Out[string, string]) error {
+	p.seen++
 	if r.Value == "bad" {
 		return errors.New("bad value")
 	}
