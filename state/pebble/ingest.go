@@ -23,7 +23,11 @@ func (e *engine) Ingest(runs ...state.Run) error {
 	if e.closed {
 		return state.ErrClosed
 	}
-	if err := e.ingest(runs); err != nil {
+	err := e.room()
+	if err == nil {
+		err = e.ingest(runs)
+	}
+	if err != nil {
 		return fmt.Errorf("pebble: ingest: %w", err)
 	}
 	return nil
@@ -49,7 +53,7 @@ func (e *engine) ingest(runs []state.Run) (err error) {
 	if len(paths) == 0 {
 		return nil
 	}
-	if err := e.db.Flush(); err != nil {
+	if err := e.flush(); err != nil {
 		return err
 	}
 	return e.db.Ingest(context.Background(), paths)

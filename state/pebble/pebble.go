@@ -49,7 +49,8 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 		Cache:                       cache,
 		DisableWAL:                  true,
 		MemTableSize:                uint64(max(memory/4, 256<<10)),
-		MemTableStopWritesThreshold: 3,
+		MemTableStopWritesThreshold: noLimit,
+		L0StopWritesThreshold:       noLimit,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      logger{o.Logger},
 	}
@@ -60,13 +61,17 @@ func (b backend) Open(o state.Options) (state.Engine, error) {
 	if b.fs != nil {
 		opts.FS = b.fs
 	}
-	background := newTrouble(o.Logger)
-	opts.EventListener = &pebble.EventListener{BackgroundError: background.report}
+	background, progress := newTrouble(o.Logger), newProgress()
+	opts.EventListener = &pebble.EventListener{
+		BackgroundError: background.report,
+		FlushEnd:        func(pebble.FlushInfo) { progress.made() },
+		CompactionEnd:   func(pebble.CompactionInfo) { progress.made() },
+	}
 	opts.EnsureDefaults()
 	db, err := pebble.Open(b.path, opts)
 	switch {
 	case err == nil:
-		return &engine{db: db, path: b.path, opts: opts, background: background}, nil
+		return &engine{db: db, path: b.path, opts: opts, background: background, progress: progress}, nil
 	case errors.Is(err, syscall.EAGAIN), strings.Contains(err.Error(), "lock held by current process"):
 		return nil, fmt.Errorf("pebble: open %s: %w: %w", b.path, state.ErrInUse, err)
 	}
@@ -84,6 +89,7 @@ type engine struct {
 	opts *pebble.Options
 
 	background *trouble
+	progress   *progress
 
 	// mu is held for reading by every call, so that none meets a closed
 	// database, which would panic.
@@ -124,7 +130,7 @@ func (e *engine) Apply(b *state.Batch) error {
 	if e.closed {
 		return state.ErrClosed
 	}
-	if err := e.background.err(); err != nil {
+	if err := e.room(); err != nil {
 		return fmt.Errorf("pebble: write: %w", err)
 	}
 	batch := e.db.NewBatch()

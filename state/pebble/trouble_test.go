@@ -17,6 +17,11 @@ import (
 // On a full disk, writes fail when memory is full, and Close does not wait for room. What was there before is there
 // again when there is room.
 func TestFullDisk(t *testing.T) {
+	t.Run("small batches", func(t *testing.T) { testFullDisk(t, 1000) })
+	t.Run("batches that fill all memtables", func(t *testing.T) { testFullDisk(t, 800<<10) })
+}
+
+func testFullDisk(t *testing.T, size int) {
 	var full atomic.Bool
 	disk := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if full.Load() && strings.HasSuffix(op.Path, ".sst") && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
@@ -32,7 +37,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	row := func(i int) state.Batch {
 		var rows state.Batch
-		rows.Put(binary.BigEndian.AppendUint32(nil, uint32(i)), make([]byte, 1000))
+		rows.Put(binary.BigEndian.AppendUint32(nil, uint32(i)), make([]byte, size))
 		return rows
 	}
 	e := open()
@@ -48,6 +53,7 @@ func TestFullDisk(t *testing.T) {
 		err = e.Apply(&next)
 	}
 	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorIs(t, e.Ingest(func(put func(state.Op, []byte, []byte)) { put(state.OpPut, []byte("k"), nil) }), syscall.ENOSPC)
 	require.ErrorIs(t, e.Close(), syscall.ENOSPC)
 
 	full.Store(false)
