@@ -75,6 +75,11 @@ func (e *engine) configure(memory uint64) {
 	e.table.SetCacheIndexAndFilterBlocks(true)
 	e.table.SetPinL0FilterAndIndexBlocksInCache(true)
 	e.table.SetFilterPolicy(grocksdb.NewBloomFilterFull(10))
+	// In parts: the filter of a whole file is larger than what one shard of the
+	// cache may hold, and would be read again, all of it, for each look-up.
+	e.table.SetIndexType(grocksdb.KTwoLevelIndexSearchIndexType)
+	e.table.SetPartitionFilters(true)
+	e.table.SetPinTopLevelIndexAndFilter(true)
 
 	e.opts = grocksdb.NewDefaultOptions()
 	e.opts.SetCreateIfMissing(true)
