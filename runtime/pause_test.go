@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/runtime/internal/commit"
 )
 
 // metronome counts its schedule's calls, and passes records on.
@@ -37,17 +39,26 @@ func TestPause(t *testing.T) {
 	b.Stream(linesTopic).Process("tick", func() *metronome { return &metronome{ticks} }).To(outTopic)
 	topo, err := b.Build()
 	require.NoError(t, err)
-	p := r.start(topo, r.config("app"))
+	var turns [2]atomic.Int64 // of each worker
+	p := r.startHooked(topo, r.config("app"), func(_ *App, worker int, step commit.Step) {
+		if step == commit.Done {
+			turns[worker].Add(1)
+		}
+	})
 	r.produce("lines", 0, kv{"k", "1"})
 	r.committed("out", 0, count(1))
 	<-ticks
+	require.Eventually(t, func() bool { return p.State() == Running }, 20*time.Second, time.Millisecond) // both tasks
 
 	p.Pause()
 	require.True(t, p.Paused())
-	generation := p.Metrics().State
+	for i := range turns { // the turn that is under way may have begun before
+		under := turns[i].Load()
+		require.Eventually(t, func() bool { return turns[i].Load() >= under+2 }, 20*time.Second, time.Millisecond)
+	}
 	r.produce("lines", 1, kv{"k", "2"})
 	require.Eventually(t, func() bool { return r.groupOffset("app", "lines", 0) == 1 }, 20*time.Second, 5*time.Millisecond)
-	select { // one may have been under way
+	select { // one of before
 	case <-ticks:
 	default:
 	}
@@ -55,7 +66,7 @@ func TestPause(t *testing.T) {
 	time.Sleep(5 * r.config("app").HeartbeatInterval)
 	require.Equal(t, before, p.Metrics().RecordsIn)
 	require.Empty(t, ticks)
-	require.Equal(t, generation, p.State())
+	require.Equal(t, Running, p.State())
 
 	p.Resume()
 	require.Equal(t, []string{"1", "2"}, values(r.committed("out", 0, count(2))))
