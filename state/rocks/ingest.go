@@ -42,6 +42,8 @@ static rocksdb_sstfilewriter_t* thalweg_table(const char* path, char** err) {
 	rocksdb_options_t* o = rocksdb_options_create();
 	rocksdb_block_based_table_options_t* t = rocksdb_block_based_options_create();
 	rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(10));
+	rocksdb_block_based_options_set_index_type(t, rocksdb_block_based_table_index_type_two_level_index_search);
+	rocksdb_block_based_options_set_partition_filters(t, 1);
 	rocksdb_options_set_block_based_table_factory(o, t);
 	rocksdb_options_set_compression(o, rocksdb_no_compression);
 	rocksdb_envoptions_t* e = rocksdb_envoptions_create();
