@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -14,6 +15,7 @@ type Builder struct {
 	t        *topology.Builder
 	serdes   serde.Registry
 	optimise Optimisation
+	quirks   quirk.Set
 	sources  map[string]any   // topic → *Stream of the source that reads it
 	tableOf  map[string]bool  // topics read as tables
 	names    map[string]int   // ordinals of generated names
@@ -69,6 +71,11 @@ func (b *Builder) Optimise(o Optimisation) *Builder {
 	b.optimise = o
 	return b
 }
+
+// Reproduce has the operators made from now on repeat faults of Kafka Streams
+// that are mended here. It is for comparisons with recorded runs: other modules
+// cannot name its argument.
+func (b *Builder) Reproduce(q quirk.Set) *Builder { b.quirks = q; return b }
 
 // Build checks the program and returns its topology. All mistakes are reported
 // at once, joined in one error.

@@ -8,6 +8,7 @@ import (
 	"github.com/thalweg/thalweg/internal/murmur2"
 	"github.com/thalweg/thalweg/internal/murmur3"
 	"github.com/thalweg/thalweg/internal/null"
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -39,6 +40,12 @@ func (t Table[K, V]) LeftJoinOn[KO, VO, VR any](name string, o Table[KO, VO], fk
 // The right side remembers the subscriptions, so that its own changes reach
 // everyone concerned. The left side accepts a response only if the row has not
 // changed since: its value still has the hash that the subscription carried.
+//
+// Invariant: whatever was forwarded for a row, what is forwarded last is right
+// for its latest version. A version with a row on the other side is always
+// answered. One without is answered in a left join; in an inner join it may not
+// be, but where a result has to be taken back an answer of absence is on its way
+// to this version or to one before it: see overtaken.
 func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, left bool, fk func(K, V) (KO, bool), f func(*processor.Context, K, V, Maybe[VO]) (VR, error), opts []StoreOption) Table[K, VR] {
 	b, so := t.b, storingOf(opts)
 	if name == "" {
@@ -66,7 +73,7 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 	}
 	b.t.AddInternalSink(name+"-subscription-registration-sink", register, sent)
 	registered := b.t.AddInternalSource(name+"-subscription-registration-source", register, 0)
-	answered := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-receive", Op: "fk-receive", Stores: append(slices.Clone(o.n.reads()), j.subs.StoreName())}, j.receive(o.n), registered)
+	answered := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-receive", Op: "fk-receive", Stores: append(slices.Clone(o.n.reads()), j.subs.StoreName())}, j.receive(b, o.n), registered)
 	told := topology.Attach(b.t, topology.Spec{Name: name + "-foreign-join-subscription", Op: "fk-changed", Stores: []string{j.subs.StoreName()}}, j.changed(o.n), o.n.p)
 	respond := topology.NewTopic(name+"-subscription-response-topic", serde.Bytes, serde.Serde[response](responseSerde{})).
 		WithPartitioner(func(key []byte, r response, n int32) int32 {
@@ -91,12 +98,21 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 	b.t.Copartition(append([]int{responded.Node()}, t.n.srcs...)...)
 
 	isNull := null.Test[VR](nil)
+	var again *topology.Port[KO, subscription] // nil in a left join
 	joined := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-response-resolver", Op: "fk-resolve", Stores: t.n.reads()}, func(w *topology.Wiring, _ int, out *topology.Port[K, VR]) processor.Node[K, response] {
-		return &fkResolveNode[K, V, VO, VR]{
-			name: name, left: left, f: f, rows: t.n.getter(w), vs: serde.ForTask(j.vs), vos: serde.ForTask(j.vos),
+		n := &fkResolveNode[K, V, KO, VO, VR]{
+			j: j, f: f, rows: joinGetter(b, t.n, w), ks: serde.ForTask(j.ks), vs: serde.ForTask(j.vs), vos: serde.ForTask(j.vos),
 			isNull: isNull, next: out.Next(w),
 		}
+		if again != nil {
+			n.again = again.Next(w)
+		}
+		return n
 	}, responded)
+	if !left && !b.quirks.Has(quirk.StaleForeignJoins) {
+		again = topology.Branch[KO, subscription](b.t, topology.Spec{Name: name + "-subscription-again", Op: "fk-again"}, joined.Node())
+		b.t.AddInternalSink(name+"-subscription-again-sink", register, again)
+	}
 	return tableFrom(b, b.name(so.operator.name, name+"-result", -1), "fk-join", joined, t.n.ks, serde.Serde[VR](nil), t.n.srcs, so, name+"-result")
 }
 
@@ -110,6 +126,13 @@ type fkJoin[K, V, KO, VO any] struct {
 	kos     serde.Serde[KO]
 	vos     serde.Serde[VO]
 	subs    state.TimestampedHandle[[]byte, []byte]
+}
+
+// foreign is the foreign key of a row, if it has one.
+func (j *fkJoin[K, V, KO, VO]) foreign(k K, v V) (fk Maybe[KO]) {
+	fk.Value, fk.OK = j.fk(k, v)
+	fk.OK = fk.OK && present(fk.Value, j.keyNull)
+	return fk
 }
 
 func (j *fkJoin[K, V, KO, VO]) send(t *tableNode[K, V]) func(*topology.Wiring, int, *topology.Port[KO, subscription]) processor.Node[K, Change[V]] {
@@ -150,13 +173,26 @@ func (n *fkSendNode[K, V, KO, VO]) Process(c *processor.Context, k K, ch Change[
 	if n.j.left {
 		return n.sendLeft(c, ch, s, was, now, same)
 	}
+	return n.sendInner(c, ch, s, was, now, same)
+}
+
+// sendInner asks for an answer of absence where a result may have to be taken back:
+// when the row loses its foreign key or gets another, or when the resolver has
+// already acted on the row as it is now.
+func (n *fkSendNode[K, V, KO, VO]) sendInner(c *processor.Context, ch Change[V], s subscription, was, now Maybe[KO], same bool) error {
 	switch {
 	case !now.OK:
 		if ch.HasNew {
 			c.Drop(processor.DropNullKey)
 		}
+		if ch.ReadAhead && !was.OK {
+			return n.sendNowhere(c, s)
+		}
 		return n.send(c, was, s, deleteAndReply)
 	case !was.OK || same:
+		if ch.ReadAhead {
+			return n.send(c, now, s, replyAlways)
+		}
 		return n.send(c, now, s, replyIfPresent)
 	default:
 		if err := n.send(c, was, s, deleteSilently); err != nil {
@@ -167,7 +203,7 @@ func (n *fkSendNode[K, V, KO, VO]) Process(c *processor.Context, k K, ch Change[
 }
 
 func (n *fkSendNode[K, V, KO, VO]) sendLeft(c *processor.Context, ch Change[V], s subscription, was, now Maybe[KO], same bool) error {
-	if !ch.HasNew && !ch.HasOld {
+	if !ch.HasNew && !ch.HasOld && !ch.ReadAhead {
 		return nil
 	}
 	if was.OK && !(now.OK && same) {
@@ -178,10 +214,16 @@ func (n *fkSendNode[K, V, KO, VO]) sendLeft(c *processor.Context, ch Change[V], 
 	if now.OK {
 		return n.send(c, now, s, replyAlways)
 	}
+	return n.sendNowhere(c, s)
+}
+
+// sendNowhere asks any task of the other side, which finds no row.
+func (n *fkSendNode[K, V, KO, VO]) sendNowhere(c *processor.Context, s subscription) error {
+	var none KO
 	f := c.Frame()
 	f.NullKey = true
 	s.what = replyAlways
-	err := n.next.Process(c, now.Value, s)
+	err := n.next.Process(c, none, s)
 	f.NullKey = false
 	return err
 }
@@ -200,12 +242,10 @@ func (n *fkSendNode[K, V, KO, VO]) send(c *processor.Context, to Maybe[KO], s su
 func (n *fkSendNode[K, V, KO, VO]) prepare(k K, ch Change[V], s *subscription) (was, now Maybe[KO], same bool, err error) {
 	defer processor.Recover(&err)
 	if ch.HasOld {
-		was.Value, was.OK = n.j.fk(k, ch.Old)
-		was.OK = was.OK && present(was.Value, n.j.keyNull)
+		was = n.j.foreign(k, ch.Old)
 	}
 	if ch.HasNew {
-		now.Value, now.OK = n.j.fk(k, ch.New)
-		now.OK = now.OK && present(now.Value, n.j.keyNull)
+		now = n.j.foreign(k, ch.New)
 		if n.vb, err = n.vs.Append(n.vb[:0], ch.New); err != nil {
 			return was, now, false, err
 		}
@@ -225,10 +265,10 @@ func (n *fkSendNode[K, V, KO, VO]) prepare(k K, ch Change[V], s *subscription) (
 	return was, now, same, nil
 }
 
-func (j *fkJoin[K, V, KO, VO]) receive(o *tableNode[KO, VO]) func(*topology.Wiring, int, *topology.Port[[]byte, response]) processor.Node[KO, subscription] {
+func (j *fkJoin[K, V, KO, VO]) receive(b *Builder, o *tableNode[KO, VO]) func(*topology.Wiring, int, *topology.Port[[]byte, response]) processor.Node[KO, subscription] {
 	return func(w *topology.Wiring, _ int, out *topology.Port[[]byte, response]) processor.Node[KO, subscription] {
 		return &fkReceiveNode[KO, VO]{
-			name: j.name, rows: o.getter(w), subs: j.subs.In(w.Context), kos: serde.ForTask(j.kos), vos: serde.ForTask(j.vos), next: out.Next(w),
+			name: j.name, rows: joinGetter(b, o, w), subs: j.subs.In(w.Context), kos: serde.ForTask(j.kos), vos: serde.ForTask(j.vos), next: out.Next(w),
 		}
 	}
 }
@@ -268,7 +308,7 @@ func (n *fkReceiveNode[KO, VO]) Process(c *processor.Context, fk KO, s subscript
 	}
 	r := response{hash: s.hash, partition: s.partition}
 	switch {
-	case s.what == deleteSilently, s.what == replyIfPresent && !row.OK:
+	case s.what == deleteSilently, s.what == replyIfPresent && !row.OK, s.what == replyIfAbsent && row.OK:
 		return nil
 	case s.what != deleteAndReply && row.OK:
 		var err error
@@ -282,6 +322,9 @@ func (n *fkReceiveNode[KO, VO]) Process(c *processor.Context, fk KO, s subscript
 
 // keep remembers or forgets the subscription.
 func (n *fkReceiveNode[KO, VO]) keep(fk KO, s subscription, ts int64) (err error) {
+	if s.what == replyIfAbsent {
+		return nil
+	}
 	if n.fb, err = n.kos.Append(n.fb[:0], fk); err != nil {
 		return err
 	}
@@ -363,62 +406,4 @@ func (n *fkChangedNode[KO, VO]) encode(fk KO, ch Change[VO], r *response) (err e
 	n.vb, err = n.vos.Append(n.vb[:0], ch.New)
 	r.value = n.vb
 	return err
-}
-
-// fkResolveNode joins a response with the row that asked, if that is still the
-// same.
-type fkResolveNode[K, V, VO, VR any] struct {
-	name   string
-	left   bool
-	f      func(*processor.Context, K, V, Maybe[VO]) (VR, error)
-	rows   getter[K, V]
-	vs     serde.Serde[V]
-	vos    serde.Serde[VO]
-	vb     []byte
-	isNull func(VR) bool
-	next   processor.Node[K, VR]
-}
-
-func (n *fkResolveNode[K, V, VO, VR]) Process(c *processor.Context, k K, r response) error {
-	f := c.Frame()
-	v, _, has, err := n.rows.get(k)
-	if err != nil {
-		return unread(c, n.name, k, v, err)
-	}
-	var now rowHash
-	if has {
-		if n.vb, err = n.vs.Append(n.vb[:0], v); err != nil {
-			return c.Fail(processor.StageEncode, n.name, k, v, err)
-		}
-		now = rowHash{murmur3.Sum128(n.vb), true}
-	}
-	if now != r.hash {
-		c.Drop(processor.DropStale)
-		return nil
-	}
-	var res VR
-	isNull := !has || r.value == nil && !n.left
-	if !isNull {
-		if res, err = n.call(c, k, v, r.value); err != nil {
-			return c.Fail(processor.StageProcess, n.name, k, v, err)
-		}
-		isNull = !present(res, n.isNull)
-	}
-	was := f.NullValue
-	f.NullValue = isNull
-	err = n.next.Process(c, k, res)
-	f.NullValue = was
-	return err
-}
-
-func (n *fkResolveNode[K, V, VO, VR]) call(c *processor.Context, k K, v V, b []byte) (w VR, err error) {
-	defer processor.Recover(&err)
-	var o Maybe[VO]
-	if b != nil {
-		o.OK = true
-		if err := n.vos.Decode(b, &o.Value); err != nil {
-			return w, err
-		}
-	}
-	return n.f(c, k, v, o)
 }

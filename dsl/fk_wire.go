@@ -17,6 +17,7 @@ const (
 	deleteAndReply                    // forget it, and answer that there is no row
 	replyAlways                       // remember it, and answer even without a row
 	replyIfPresent                    // remember it, and answer if there is a row
+	replyIfAbsent                     // answer if there is no row; Kafka Streams has no such instruction
 )
 
 // rowHash recognises the left value that a subscription and its response belong
@@ -65,7 +66,7 @@ func (subscriptionSerde) Decode(src []byte, s *subscription) error {
 	}
 	version := src[0] &^ noHash
 	s.what = instruction(src[1])
-	if version > 1 || s.what > replyIfPresent {
+	if version > 1 || s.what > replyIfAbsent {
 		return fmt.Errorf("dsl: subscription: %w: version %d, instruction %d", serde.ErrMalformed, version, s.what)
 	}
 	rest, err := takeHash(src[2:], src[0], &s.hash)

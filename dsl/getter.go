@@ -1,11 +1,27 @@
 package dsl
 
-import "github.com/thalweg/thalweg/processor"
+import (
+	"github.com/thalweg/thalweg/internal/quirk"
+	"github.com/thalweg/thalweg/processor"
+	"github.com/thalweg/thalweg/topology"
+)
 
 // getter reads current values of a table in a task: from its store, or computed
 // from those that it is made of.
 type getter[K, V any] interface {
 	get(k K) (v V, ts int64, ok bool, err error)
+	// tracked returns a getter for a join of tables, whose results outlive what
+	// was read: if a row that it has read is deleted before the cache has
+	// forwarded it, the deletion is forwarded all the same.
+	tracked() getter[K, V]
+}
+
+// joinGetter returns the getter of a table for a join of tables.
+func joinGetter[K, V any](b *Builder, n *tableNode[K, V], w *topology.Wiring) getter[K, V] {
+	if b.quirks.Has(quirk.UnseenDeletes) {
+		return n.getter(w)
+	}
+	return n.getter(w).tracked()
 }
 
 // asOfGetter reads values as of a time.

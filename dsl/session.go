@@ -107,16 +107,25 @@ func newSessionTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde
 	n := &tableNode[KW, A]{ks: kws, vs: vs, srcs: srcs, store: store, grace: w.Gap.Milliseconds() + w.Grace.Milliseconds(), window: h}
 	n.materialise = func() {}
 	n.reads = func() []string { return []string{store} }
-	n.getter = func(w *topology.Wiring) getter[KW, A] { return sessionGetter[K, A, KW]{h.In(w.Context)} }
+	n.getter = func(w *topology.Wiring) getter[KW, A] { return sessionGetter[K, A, KW]{h.In(w.Context), false} }
 	n.askOld = func(bool) bool { n.sendOld = true; return true }
 	return &sessionTable[K, A, KW]{n: n, h: h, final: final}
 }
 
-type sessionGetter[K, A any, KW windowing.KeyOf[K]] struct{ st *state.SessionStore[K, A] }
+type sessionGetter[K, A any, KW windowing.KeyOf[K]] struct {
+	st    *state.SessionStore[K, A]
+	track bool
+}
+
+func (g sessionGetter[K, A, KW]) tracked() getter[KW, A] { return sessionGetter[K, A, KW]{g.st, true} }
 
 func (g sessionGetter[K, A, KW]) get(kw KW) (A, int64, bool, error) {
 	w := windowing.Windowed[K](kw)
-	v, ok, err := g.st.Get(w.Key, w.Start, w.End)
+	get := g.st.Get
+	if g.track {
+		get = g.st.GetTracked
+	}
+	v, ok, err := get(w.Key, w.Start, w.End)
 	return v, w.End, ok, err
 }
 
@@ -164,11 +173,7 @@ func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topo
 	} else if n.st.Caching() {
 		c, next, sendOld := w.Context, n.next, n.sendOld
 		n.st.OnFlush(sendOld, func(k K, start, end int64, u state.Update[A]) error {
-			ch := Change[A]{New: u.New, HasNew: u.HasNew}
-			if sendOld {
-				ch.Old, ch.HasOld = u.Old, u.HasOld
-			}
-			return forwardFlushed(c, next, KW(windowing.Windowed[K]{Key: k, Start: start, End: end}), ch, end)
+			return forwardFlushed(c, next, KW(windowing.Windowed[K]{Key: k, Start: start, End: end}), flushedChange(u, sendOld), end)
 		})
 	}
 	return n

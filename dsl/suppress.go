@@ -256,6 +256,12 @@ type suppressedGetter[K, V any] struct {
 	kb     []byte
 }
 
+func (g *suppressedGetter[K, V]) tracked() getter[K, V] {
+	t := *g
+	t.parent = g.parent.tracked()
+	return &t
+}
+
 func (g *suppressedGetter[K, V]) get(k K) (v V, ts int64, ok bool, err error) {
 	if g.kb, err = g.ks.Append(g.kb[:0], k); err != nil {
 		return v, 0, false, err

@@ -135,6 +135,15 @@ type timedStore[K, V any] struct{ *state.TimestampedKV[K, V] }
 
 func (s *timedStore[K, V]) get(k K) (V, int64, bool, error) { return s.Get(k) }
 
+func (s *timedStore[K, V]) tracked() getter[K, V] { return &trackedStore[K, V]{s.TimestampedKV} }
+
+// trackedStore is a timedStore whose reads are tracked by its cache.
+type trackedStore[K, V any] struct{ *state.TimestampedKV[K, V] }
+
+func (s *trackedStore[K, V]) get(k K) (V, int64, bool, error) { return s.GetTracked(k) }
+
+func (s *trackedStore[K, V]) tracked() getter[K, V] { return s }
+
 func (s *timedStore[K, V]) put(k K, v V, has bool, ts int64) (bool, bool, error) {
 	if !has {
 		return true, false, s.Delete(k)
@@ -172,11 +181,7 @@ func newStored[K, V any](w *topology.Wiring, id int, n *tableNode[K, V], open fu
 	if s.cached = s.st.caching(); s.cached {
 		c, next := w.Context, s.next
 		s.st.onFlush(n.sendOld, func(k K, u state.Update[V]) error {
-			ch := Change[V]{New: u.New, HasNew: u.HasNew}
-			if n.sendOld {
-				ch.Old, ch.HasOld = u.Old, u.HasOld
-			}
-			return forwardFlushed(c, next, k, ch, u.Timestamp)
+			return forwardFlushed(c, next, k, flushedChange(u, n.sendOld), u.Timestamp)
 		})
 	}
 	return s

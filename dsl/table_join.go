@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/thalweg/thalweg/internal/null"
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -90,6 +91,7 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 	if kind == outerJoin {
 		o.n.askOld(true)
 	}
+	shared := !b.quirks.Has(quirk.UnseenDeletes) && slices.ContainsFunc(t.n.reads(), func(store string) bool { return slices.Contains(o.n.reads(), store) })
 	j := &tableJoiner[K, V, VO, VR]{kind: kind, f: f, isNull: null.Test[VR](nil)}
 	name := b.name(s.operator.name, "table-"+kind.String(), t.n.p.Node())
 	n := &tableNode[K, VR]{ks: t.n.ks, grace: max(t.n.grace, o.n.grace)}
@@ -97,11 +99,11 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 	b.t.Copartition(n.srcs...)
 
 	left := topology.Attach(b.t, topology.Spec{Name: b.name("", name+"/this", -1), Op: "join-this", Stores: o.n.reads()}, func(w *topology.Wiring, id int, p *topology.Port[K, Change[VR]]) processor.Node[K, Change[V]] {
-		return &joinSideNode[K, V, VO, VR]{name: name, kind: kind, left: true, row: j.row, versioned: t.n.versioned, sendOld: n.sendOld, other: o.n.getter(w), next: p.Next(w)}
+		return &joinSideNode[K, V, VO, VR]{name: name, kind: kind, left: true, shared: shared, row: j.row, versioned: t.n.versioned, sendOld: n.sendOld, other: joinGetter(b, o.n, w), next: p.Next(w)}
 	}, t.n.p)
 	right := topology.Attach(b.t, topology.Spec{Name: b.name("", name+"/other", -1), Op: "join-other", Stores: t.n.reads()}, func(w *topology.Wiring, id int, p *topology.Port[K, Change[VR]]) processor.Node[K, Change[VO]] {
 		flip := func(c *processor.Context, k K, r Maybe[VO], l Maybe[V]) (VR, bool, error) { return j.row(c, k, l, r) }
-		return &joinSideNode[K, VO, V, VR]{name: name, kind: kind, row: flip, versioned: o.n.versioned, sendOld: n.sendOld, other: t.n.getter(w), next: p.Next(w)}
+		return &joinSideNode[K, VO, V, VR]{name: name, kind: kind, row: flip, versioned: o.n.versioned, sendOld: n.sendOld, other: joinGetter(b, t.n, w), next: p.Next(w)}
 	}, o.n.p)
 
 	var open func(*topology.Wiring) tableStore[K, VR]
@@ -133,6 +135,7 @@ type joinSideNode[K, V, VO, VR any] struct {
 	name      string
 	kind      joinKind
 	left      bool
+	shared    bool // both sides are made of one table
 	row       func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, bool, error)
 	versioned bool
 	sendOld   bool
@@ -159,7 +162,7 @@ func (n *joinSideNode[K, V, VO, VR]) Process(c *processor.Context, k K, in Chang
 	ts := f.Timestamp
 	if o.OK {
 		ts = max(ts, ots)
-	} else if n.kind == innerJoin || n.kind == leftJoin && !n.left || !in.HasNew && !in.HasOld {
+	} else if !n.concerned(in) {
 		return nil
 	}
 	var ch Change[VR]
@@ -171,8 +174,18 @@ func (n *joinSideNode[K, V, VO, VR]) Process(c *processor.Context, k K, in Chang
 			return c.Fail(processor.StageProcess, n.name, k, in.Old, err)
 		}
 	}
-	ch.Stale = in.Stale
+	ch.Stale, ch.ReadAhead = in.Stale, in.ReadAhead
 	return forwardChange(c, n.next, k, ch, ts)
+}
+
+// concerned reports whether a change matters although the other side has no row.
+// There may have been a result when the other row went: that side then read this
+// one as a cache held it, or, if both are made of one table, as gone too.
+func (n *joinSideNode[K, V, VO, VR]) concerned(in Change[V]) bool {
+	if in.ReadAhead || n.shared && n.left && !in.HasNew {
+		return true
+	}
+	return (n.kind == outerJoin || n.kind == leftJoin && n.left) && (in.HasNew || in.HasOld)
 }
 
 // mergeTablesNode passes the changes of both sides on, and stores the result if
@@ -190,6 +203,12 @@ type joinedGetter[K, V, VO, VR any] struct {
 	left  getter[K, V]
 	right getter[K, VO]
 	j     *tableJoiner[K, V, VO, VR]
+}
+
+func (g *joinedGetter[K, V, VO, VR]) tracked() getter[K, VR] {
+	t := *g
+	t.left, t.right = g.left.tracked(), g.right.tracked()
+	return &t
 }
 
 func (g *joinedGetter[K, V, VO, VR]) get(k K) (w VR, ts int64, ok bool, err error) {

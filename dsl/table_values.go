@@ -150,11 +150,11 @@ func (n *derivedNode[K, V, VR]) Process(c *processor.Context, k K, in Change[V])
 				ch.Old = none
 			}
 		}
-		if n.skip && !ch.HasNew && !ch.HasOld {
+		if n.skip && !ch.HasNew && !ch.HasOld && !in.ReadAhead {
 			return nil
 		}
 	}
-	ch.Stale = in.Stale
+	ch.Stale, ch.ReadAhead = in.Stale, in.ReadAhead
 	return n.set(c, k, ch, c.Frame().Timestamp)
 }
 
@@ -162,6 +162,12 @@ type derivedGetter[K, V, VR any] struct {
 	name string
 	of   getter[K, V]
 	f    derivation[K, V, VR]
+}
+
+func (g *derivedGetter[K, V, VR]) tracked() getter[K, VR] {
+	t := *g
+	t.of = g.of.tracked()
+	return &t
 }
 
 func (g *derivedGetter[K, V, VR]) get(k K) (w VR, ts int64, ok bool, err error) {

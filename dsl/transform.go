@@ -90,7 +90,7 @@ func (n *transformNode[K, V, VR]) Process(c *processor.Context, k K, in Change[V
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, in.New, err)
 	}
-	ch := Change[VR]{New: now.Value, HasNew: now.OK, Stale: in.Stale}
+	ch := Change[VR]{New: now.Value, HasNew: now.OK, Stale: in.Stale, ReadAhead: in.ReadAhead}
 	if n.sendOld {
 		if n.st != nil {
 			if ch.Old, _, ch.HasOld, err = n.st.get(k); err != nil {

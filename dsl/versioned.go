@@ -27,6 +27,8 @@ func VersionedStore[K, V any](t Table[K, V]) state.VersionedHandle[K, V] {
 
 func (s *versionedTable[K, V]) get(k K) (V, int64, bool, error) { return s.Get(k) }
 
+func (s *versionedTable[K, V]) tracked() getter[K, V] { return s } // it has no cache
+
 func (s *versionedTable[K, V]) asOf(k K, at int64) (V, int64, bool, error) { return s.GetAsOf(k, at) }
 
 func (s *versionedTable[K, V]) put(k K, v V, has bool, ts int64) (stored, stale bool, err error) {

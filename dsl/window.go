@@ -191,15 +191,23 @@ func newWindowTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde[
 	n := &tableNode[KW, A]{ks: kws, vs: vs, srcs: srcs, store: store, grace: shape.grace, window: h}
 	n.materialise = func() {}
 	n.reads = func() []string { return []string{store} }
-	n.getter = func(w *topology.Wiring) getter[KW, A] { return windowGetter[K, A, KW]{h.In(w.Context)} }
+	n.getter = func(w *topology.Wiring) getter[KW, A] { return windowGetter[K, A, KW]{h.In(w.Context), false} }
 	n.askOld = func(bool) bool { n.sendOld = true; return true }
 	return &windowTable[K, A, KW]{n: n, h: h, shape: shape}
 }
 
-type windowGetter[K, A any, KW windowing.KeyOf[K]] struct{ st *state.WindowStore[K, A] }
+type windowGetter[K, A any, KW windowing.KeyOf[K]] struct {
+	st    *state.WindowStore[K, A]
+	track bool
+}
+
+func (g windowGetter[K, A, KW]) tracked() getter[KW, A] { return windowGetter[K, A, KW]{g.st, true} }
 
 func (g windowGetter[K, A, KW]) get(kw KW) (A, int64, bool, error) {
 	w := windowing.Windowed[K](kw)
+	if g.track {
+		return g.st.GetTracked(w.Key, w.Start)
+	}
 	return g.st.Get(w.Key, w.Start)
 }
 
@@ -233,11 +241,7 @@ func (t *windowTable[K, A, KW]) wire(w *topology.Wiring, id int, p *topology.Por
 	if !t.shape.final && s.st.Caching() {
 		c, next, end, sendOld := w.Context, s.next, s.end, s.sendOld
 		s.st.OnFlush(sendOld, func(k K, start int64, u state.Update[A]) error {
-			ch := Change[A]{New: u.New, HasNew: u.HasNew}
-			if sendOld {
-				ch.Old, ch.HasOld = u.Old, u.HasOld
-			}
-			return forwardFlushed(c, next, KW(windowing.Windowed[K]{Key: k, Start: start, End: end(start)}), ch, u.Timestamp)
+			return forwardFlushed(c, next, KW(windowing.Windowed[K]{Key: k, Start: start, End: end(start)}), flushedChange(u, sendOld), u.Timestamp)
 		})
 	}
 	return s

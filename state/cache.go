@@ -58,15 +58,16 @@ type cache[V any] struct {
 // cacheEntry is what the cache knows of one row: a value, held as a V or
 // encoded, or that there is none.
 type cacheEntry[V any] struct {
-	row     string
-	v       V
-	raw     []byte // encoded without timestamp, when V cannot be held
-	ts      int64
-	present bool
-	isDirty bool
-	rec     Record // context of the last update
-	size    int64
-	in      [cacheLists]links[V]
+	row       string
+	v         V
+	raw       []byte // encoded without timestamp, when V cannot be held
+	ts        int64
+	present   bool
+	isDirty   bool
+	readAhead bool   // by getTracked, while dirty
+	rec       Record // context of the last update
+	size      int64
+	in        [cacheLists]links[V]
 }
 
 func newCache[V any](budget *Cache) *cache[V] {
@@ -137,7 +138,7 @@ func (c *cache[V]) soil(e *cacheEntry[V]) {
 // clean takes the mark from an entry.
 func (c *cache[V]) clean(e *cacheEntry[V]) {
 	if e.isDirty {
-		e.isDirty = false
+		e.isDirty, e.readAhead = false, false
 		c.budget.dirty -= e.size
 		c.dirty.remove(e)
 	}
@@ -245,6 +246,17 @@ func (r *rows[V]) remember(row []byte, v V, ts int64) error {
 	return r.evict()
 }
 
+// getTracked is get for somebody who acts on the value.
+func (r *rows[V]) getTracked(row []byte) (v V, ts int64, ok bool, err error) {
+	v, ts, ok, err = r.get(row)
+	if r.cache != nil && err == nil {
+		if e := r.cache.find(row); e != nil && e.isDirty {
+			e.readAhead = true
+		}
+	}
+	return v, ts, ok, err
+}
+
 // cached returns the value of a present entry for the caller to own.
 func (r *rows[V]) cached(e *cacheEntry[V]) (v V, err error) {
 	if r.cache.how.typed {
@@ -295,11 +307,12 @@ func (r *rows[V]) flushDirty() error {
 	c := r.cache
 	last := c.dirty.last()
 	for e := c.dirty.first(); e != nil; e = c.dirty.first() {
+		readAhead := e.readAhead
 		c.clean(e)
 		if r.env.SetRecord != nil {
 			r.env.SetRecord(e.rec)
 		}
-		if err := r.flush(e); err != nil {
+		if err := r.flush(e, readAhead); err != nil {
 			return err
 		}
 		if e == last {
@@ -309,9 +322,10 @@ func (r *rows[V]) flushDirty() error {
 	return nil
 }
 
-func (r *rows[V]) flush(e *cacheEntry[V]) (err error) {
+// flush writes an entry below. readAhead says that somebody acted on what it held.
+func (r *rows[V]) flush(e *cacheEntry[V], readAhead bool) (err error) {
 	c := r.cache
-	u := Update[V]{HasNew: e.present, Timestamp: e.rec.Timestamp}
+	u := Update[V]{HasNew: e.present, Timestamp: e.rec.Timestamp, ReadAhead: readAhead}
 	c.flushed = append(c.flushed[:0], e.row...)
 	row := c.flushed
 	if c.listener != nil && (!e.present || c.wantOld) {
@@ -320,7 +334,10 @@ func (r *rows[V]) flush(e *cacheEntry[V]) (err error) {
 		}
 		if !e.present && !u.HasOld {
 			c.remove(e)
-			return nil
+			if !readAhead {
+				return nil
+			}
+			return c.listener(row, u)
 		}
 	}
 	if e.present {

@@ -74,6 +74,17 @@ func (s *SessionStore[K, V]) Get(k K, start, end int64) (v V, ok bool, err error
 	return v, ok, err
 }
 
+// GetTracked is Get for a caller that acts on the value it gets: see
+// [TimestampedKV.GetTracked].
+func (s *SessionStore[K, V]) GetTracked(k K, start, end int64) (v V, ok bool, err error) {
+	row, err := s.at(k, end, uint64(start))
+	if err != nil || start < 0 || end < 0 {
+		return v, false, err
+	}
+	v, _, ok, err = s.getTracked(row)
+	return v, ok, err
+}
+
 // Put sets the value of the session of k from start to end. A value that is null
 // deletes. A session that has expired is refused, counted, and no error.
 func (s *SessionStore[K, V]) Put(k K, start, end int64, v V) error {

@@ -87,6 +87,8 @@ type Update[V any] struct {
 	// Timestamp is that stored with New, or of the record of the last update
 	// where the store keeps none or New is absent.
 	Timestamp int64
+	// ReadAhead says that GetTracked has read the row since the flush before.
+	ReadAhead bool
 }
 
 // found makes a typed store of what Stores has found.

@@ -56,6 +56,17 @@ func (s *TimestampedKV[K, V]) Get(k K) (v V, ts int64, ok bool, err error) {
 	return s.get(row)
 }
 
+// GetTracked is Get for a caller that acts on what it gets: where a cache has not
+// passed that on yet, its next flush does, with [Update].ReadAhead, even if by then
+// the row is deleted again and it would be as if it had never been.
+func (s *TimestampedKV[K, V]) GetTracked(k K) (v V, ts int64, ok bool, err error) {
+	row, err := s.row(k)
+	if err != nil {
+		return v, 0, false, err
+	}
+	return s.getTracked(row)
+}
+
 // Put sets the value of k and its timestamp, whatever timestamp there was. A
 // value that is null deletes.
 func (s *TimestampedKV[K, V]) Put(k K, v V, ts int64) error {

@@ -85,6 +85,16 @@ func (s *WindowStore[K, V]) Get(k K, start int64) (v V, ts int64, ok bool, err e
 	return s.get(row)
 }
 
+// GetTracked is Get for a caller that acts on the value it gets: see
+// [TimestampedKV.GetTracked].
+func (s *WindowStore[K, V]) GetTracked(k K, start int64) (v V, ts int64, ok bool, err error) {
+	row, err := s.at(k, start, 0)
+	if err != nil || start < 0 {
+		return v, 0, false, err
+	}
+	return s.getTracked(row)
+}
+
 // Put sets the value of k in the window that starts at start; a store without
 // timestamps ignores ts. A value that is null deletes, or is ignored by a store
 // with duplicates. A window that has expired is refused, counted, and no error.

@@ -11,7 +11,8 @@
 // driver of Kafka Streams, and every record is committed on its own, so that
 // nothing waits in a cache. [Partitions] gives each sub-topology its tasks, and
 // then a row in the wrong partition fails the test; [ManualCommit] leaves the
-// commits to the test; [WithCrashes] stops tasks at random and restores them.
+// commits to the test; [Interleave] has tasks take turns at random;
+// [WithCrashes] stops tasks at random and restores them.
 //
 // # Time
 //

@@ -44,6 +44,7 @@ type Driver struct {
 	spare             []*one
 	key, value        []byte // scratch of inputs
 	random            *rand.Rand
+	turns             *rand.Rand       // of Interleave
 	drops             map[string]int64 // of tasks that are gone
 	crashes           int
 	closed            bool
@@ -65,6 +66,7 @@ type config struct {
 	onFailure    processor.FailureHandler
 	deadLetters  string
 	crashSeed    *uint64
+	turns        *uint64
 }
 
 // Option changes how a Driver runs.
@@ -133,6 +135,12 @@ func New(tb TB, t *topology.Topology, opts ...Option) *Driver {
 	}
 	d.lazy = !d.cfg.manual && !d.keeps()
 	d.now = d.cfg.start
+	if d.cfg.turns != nil {
+		d.turns = rand.New(rand.NewPCG(*d.cfg.turns, 1))
+		if d.cfg.manual || d.cfg.crashSeed != nil {
+			tb.Fatalf("testdriver: Interleave excludes ManualCommit and WithCrashes")
+		}
+	}
 	if d.cfg.crashSeed != nil {
 		d.random = rand.New(rand.NewPCG(*d.cfg.crashSeed, 0))
 	}

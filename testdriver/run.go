@@ -71,6 +71,9 @@ func (d *Driver) applyGlobal(t *topicLog, b task.Batch) error {
 
 // run processes records until no task can go on.
 func (d *Driver) run() error {
+	if d.turns != nil {
+		return d.interleave()
+	}
 	for progress := true; progress; {
 		progress = false
 		for _, u := range d.tasks {

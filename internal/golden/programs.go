@@ -2,6 +2,7 @@ package golden
 
 import (
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/windowing"
 )
@@ -139,7 +140,7 @@ func Build(id string, config map[string]any) (*topology.Topology, error) {
 	if write == nil {
 		return nil, nil
 	}
-	p := &plan{b: dsl.NewBuilder().Use(textSerde).Use(longSerde)}
+	p := &plan{b: dsl.NewBuilder().Reproduce(quirk.All).Use(textSerde).Use(longSerde)}
 	if config["topology.optimization"] == "all" {
 		p.b.Optimise(dsl.OptimiseAll)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/windowing"
@@ -23,7 +24,7 @@ type assembly struct {
 
 // Build makes the topology of a case with the public API.
 func Build(c Case) (*topology.Topology, error) {
-	a := &assembly{b: dsl.NewBuilder().Use(textSerde), program: c.Program, windows: map[int]*Window{}}
+	a := &assembly{b: dsl.NewBuilder().Reproduce(quirk.All).Use(textSerde), program: c.Program, windows: map[int]*Window{}}
 	if c.Config["topology.optimization"] == "all" {
 		a.b.Optimise(dsl.OptimiseAll)
 	}
