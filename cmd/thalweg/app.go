@@ -100,11 +100,14 @@ func (c *appResetCmd) plan(ctx context.Context, adm *kadm.Client) (resetPlan, ka
 	return p, offsets, nil
 }
 
+// internalSuffixes are how the names of applications' internal topics end.
+var internalSuffixes = []string{"-changelog", "-repartition", "-subscription-registration-topic", "-subscription-response-topic"}
+
 // owner is the application whose internal topic a topic is: that with the longest
 // id that it begins with, since "shop-orders-x-changelog" may be one of "shop" or
 // of "shop-orders". It is empty for other topics.
 func owner(topic string, applications []string) (id string) {
-	if !strings.HasSuffix(topic, "-changelog") && !strings.HasSuffix(topic, "-repartition") {
+	if !slices.ContainsFunc(internalSuffixes, func(s string) bool { return strings.HasSuffix(topic, s) }) {
 		return ""
 	}
 	for _, a := range applications {

@@ -12,19 +12,19 @@ import (
 )
 
 type brokerCmd struct {
-	Listen         string            `default:"127.0.0.1:9092" env:"THALWEG_LISTEN" help:"Address to serve; port 0 takes a free one ($${env})."`
-	Advertise      string            `env:"THALWEG_ADVERTISE" placeholder:"HOST[:PORT]" help:"Address that clients are told, where it is not the one they dialled ($${env})."`
-	Data           string            `default:"thalweg-data" env:"THALWEG_DATA" help:"Directory of logs and metadata ($${env})."`
-	Memory         bool              `env:"THALWEG_MEMORY" help:"Keep everything in memory, where it ends with the process ($${env})."`
-	NodeID         int32             `default:"1" env:"THALWEG_NODE_ID" help:"Broker id that clients see ($${env})."`
-	Rack           string            `env:"THALWEG_RACK" help:"Rack, for clients that prefer near replicas ($${env})."`
-	Flush          string            `enum:"always,os" default:"always" env:"THALWEG_FLUSH" help:"When an acknowledged write is on disk: always (fdatasync first, shared by waiting writers) or os (survives the process, not a loss of power) ($${env})."`
-	Partitions     int32             `default:"1" env:"THALWEG_PARTITIONS" help:"Partitions of topics created without a number ($${env})."`
-	NoAutoCreate   bool              `env:"THALWEG_NO_AUTO_CREATE" help:"Refuse to create topics that clients merely ask about ($${env})."`
-	RebalanceDelay time.Duration     `default:"0s" env:"THALWEG_REBALANCE_DELAY" help:"How long an empty group waits for more members; Kafka waits 3s ($${env})."`
+	Listen         string            `default:"127.0.0.1:9092" env:"THALWEG_LISTEN" help:"Address to serve; port 0 takes a free one."`
+	Advertise      string            `env:"THALWEG_ADVERTISE" placeholder:"HOST[:PORT]" help:"Address that clients are told, where it is not the one they dialled."`
+	Data           string            `default:"thalweg-data" env:"THALWEG_DATA" help:"Directory of logs and metadata."`
+	Memory         bool              `env:"THALWEG_MEMORY" help:"Keep everything in memory, where it ends with the process."`
+	NodeID         int32             `default:"1" env:"THALWEG_NODE_ID" help:"Broker id that clients see."`
+	Rack           string            `env:"THALWEG_RACK" help:"Rack, for clients that prefer near replicas."`
+	Flush          string            `enum:"always,os" default:"always" env:"THALWEG_FLUSH" help:"When an acknowledged write is on disk: always (fdatasync first, shared by waiting writers) or os (survives the process, not a loss of power)."`
+	Partitions     int32             `default:"1" env:"THALWEG_PARTITIONS" help:"Partitions of topics created without a number."`
+	NoAutoCreate   bool              `env:"THALWEG_NO_AUTO_CREATE" help:"Refuse to create topics that clients merely ask about."`
+	RebalanceDelay time.Duration     `default:"0s" env:"THALWEG_REBALANCE_DELAY" help:"How long an empty group waits for more members; Kafka waits 3s."`
 	TopicDefault   map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"Default of a topic setting, such as retention.ms=86400000. Repeat for more."`
-	Grace          time.Duration     `default:"30s" env:"THALWEG_GRACE" help:"How long a shutdown may wait for requests at work ($${env})."`
-	LogLevel       slog.Level        `default:"info" env:"THALWEG_LOG_LEVEL" help:"debug, info, warn or error ($${env})."`
+	Grace          time.Duration     `default:"30s" env:"THALWEG_GRACE" help:"How long a shutdown may wait for requests at work."`
+	LogLevel       slog.Level        `default:"info" env:"THALWEG_LOG_LEVEL" help:"debug, info, warn or error."`
 }
 
 func (c *brokerCmd) config(log *slog.Logger) broker.Config {

@@ -20,13 +20,13 @@ type consumeCmd struct {
 	Count       int64   `short:"n" help:"Stop after this many records."`
 	Exit        bool    `short:"e" help:"Stop at what was the end when the command began."`
 	Uncommitted bool    `help:"Show records of open and aborted transactions too."`
-	Format      string  `short:"f" default:"%v\\n" placeholder:"LAYOUT" help:"Layout of a record, such as '%p %o %k %v\\n' (kgo.NewRecordFormatter). -o json prints one object a line."`
+	Format      string  `short:"f" placeholder:"LAYOUT" help:"Layout of a record: %t topic, %p partition, %o offset, %k key, %v value, %d time, %h{%k=%v} headers; %v{hex}, %v{base64}, %v{unpack[>q]} for a number of 8 bytes; \\n, \\t. Left out: key, tab, value, null as (null). -o json prints one object a line."`
 }
 
 func (c *consumeCmd) Run(e *env) error {
-	format, err := kgo.NewRecordFormatter(c.Format)
+	layout, err := c.layout()
 	if err != nil {
-		return &exitError{exitUsage, fmt.Errorf("layout %q: %w", c.Format, err)}
+		return err
 	}
 	from, err := parseFrom(c.From)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *consumeCmd) Run(e *env) error {
 					return err
 				}
 			} else {
-				line = format.AppendRecord(line[:0], r)
+				line = layout(line[:0], r)
 				if _, err := out.Write(line); err != nil {
 					return err
 				}
@@ -88,6 +88,29 @@ func (c *consumeCmd) Run(e *env) error {
 			return c.commit(e, cl)
 		}
 	}
+}
+
+// layout returns the function that appends a record as text.
+func (c *consumeCmd) layout() (func([]byte, *kgo.Record) []byte, error) {
+	if c.Format == "" {
+		return appendKeyed, nil
+	}
+	format, err := kgo.NewRecordFormatter(c.Format)
+	if err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("layout %q: %w", c.Format, err)}
+	}
+	return format.AppendRecord, nil
+}
+
+// appendKeyed appends key, tab, value; only the value of a record without a key.
+func appendKeyed(dst []byte, r *kgo.Record) []byte {
+	if r.Key != nil {
+		dst = append(append(dst, r.Key...), '\t')
+	}
+	if r.Value == nil {
+		return append(dst, "(null)\n"...)
+	}
+	return append(append(dst, r.Value...), '\n')
 }
 
 // commit commits what was printed and no more, also when the user interrupted.

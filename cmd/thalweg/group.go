@@ -122,15 +122,10 @@ func (c *groupDeleteCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+		var d deletions
 		for _, r := range deleted.Sorted() {
-			if r.Err != nil {
-				return explain("group", r.Group, r.Err)
-			}
+			d.add("group", r.Group, r.Err)
 		}
-		return e.print(map[string][]string{"deleted": c.Names}, func(w io.Writer) {
-			for _, n := range c.Names {
-				fmt.Fprintf(w, "deleted %s\n", n)
-			}
-		})
+		return d.print(e)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -38,12 +39,12 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // cli is the grammar. Field order is the order in the help.
 type cli struct {
-	Brokers []string      `short:"b" env:"THALWEG_BROKERS" default:"localhost:9092" sep:"," placeholder:"HOST:PORT,..." help:"Brokers to start from ($${env})."`
+	Brokers []string      `short:"b" env:"THALWEG_BROKERS" default:"localhost:9092" sep:"," placeholder:"HOST:PORT" help:"Brokers to start from; localhost:9092 if left out."`
 	Output  string        `short:"o" enum:"text,json" default:"text" help:"Form of the output: text or json."`
 	Timeout time.Duration `default:"10s" help:"How long to wait for a broker's answer."`
 
 	Broker  brokerCmd  `cmd:"" help:"Run the bundled broker."`
-	Topic   topicCmd   `cmd:"" help:"Create, list, describe, delete topics."`
+	Topic   topicCmd   `cmd:"" help:"Create, list, describe, change, empty, delete topics."`
 	Produce produceCmd `cmd:"" help:"Write records from standard input or a file to a topic."`
 	Consume consumeCmd `cmd:"" help:"Print the records of a topic."`
 	Group   groupCmd   `cmd:"" help:"List, describe, delete consumer groups."`
@@ -71,6 +72,19 @@ func main() {
 	os.Exit(code)
 }
 
+// conventional turns what people type by habit into what the grammar knows.
+func conventional(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && (args[0] == "--version" || args[0] == "-version"):
+		return []string{"version"}
+	}
+	return args
+}
+
 // run parses args and runs one command; it gives the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	var c cli
@@ -86,9 +100,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		fmt.Fprintln(errs, "thalweg:", err)
 		return exitFailed
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = conventional(args)
 	kctx, err := parser.Parse(flags.Long(parser.Model, args))
 	if exited { // --help has printed itself
 		return code

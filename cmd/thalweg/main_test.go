@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,20 +77,87 @@ func served(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// resolved stands for go mod tidy in a new project: it takes over the requirements of this module, so that the test does
+func resolved(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(takeModules(ts.MkAbs("."))) }
+
+// takeModules stands for go mod tidy in a new project: it takes over the requirements of this module, so that the test does
 // without a network.
-func resolved(ts *testscript.TestScript, _ bool, _ []string) {
+func takeModules(dir string) error {
 	root := checkout()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(root, name))
-		ts.Check(err)
-		if name == "go.mod" {
-			_, requirements, _ := strings.Cut(string(text), "\nrequire (")
-			requirements, _, _ = strings.Cut(requirements, "\ntool (")
-			text = []byte(ts.ReadFile("go.mod") + "\nrequire (" + requirements)
-		}
-		ts.Check(os.WriteFile(ts.MkAbs(name), text, 0o644))
+	theirs, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return err
 	}
+	ours, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return err
+	}
+	_, requirements, _ := strings.Cut(string(theirs), "\nrequire (")
+	requirements, _, _ = strings.Cut(requirements, "\ntool (")
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(string(ours)+"\nrequire ("+requirements), 0o644); err != nil {
+		return err
+	}
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644)
+}
+
+// TestProjectReadme types what the README of a new project says, line by line.
+func TestProjectReadme(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tally")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	_, err := writeProject(dir, project{Name: "tally", Module: "tally", Version: "v0.0.0", Replace: checkout()})
+	require.NoError(t, err)
+	require.NoError(t, takeModules(dir))
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	env := append(os.Environ(), "THALWEG_LISTEN="+addr, "THALWEG_BROKERS="+addr, "GOFLAGS=-mod=mod", "GOTOOLCHAIN=auto")
+	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running []*exec.Cmd
+	defer func() {
+		cancel()
+		for _, c := range running {
+			c.Wait()
+		}
+	}()
+	var out []byte
+	for line := range strings.Lines(string(text)) {
+		line, code := strings.CutPrefix(strings.TrimRight(line, "\n"), "    ")
+		if !code {
+			continue
+		}
+		line, background := strings.CutSuffix(line, " &")
+		c := exec.CommandContext(ctx, "bash", "-c", "exec "+line)
+		if !background {
+			c = exec.CommandContext(ctx, "bash", "-c", line)
+		}
+		c.Dir, c.Env, c.WaitDelay = dir, env, 10*time.Second
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // "go run" passes no signal on
+		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
+		if !background {
+			out, err = c.CombinedOutput()
+			require.NoError(t, err, "%s:\n%s", line, out)
+			continue
+		}
+		require.NoError(t, c.Start())
+		running = append(running, c)
+		if strings.Contains(line, "broker") {
+			require.Eventually(t, func() bool {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					return false
+				}
+				return conn.Close() == nil
+			}, time.Minute, 50*time.Millisecond)
+		}
+	}
+	require.Equal(t, []string{"be 2", "not 1", "or 1", "to 2"}, slices.Sorted(strings.SplitSeq(strings.TrimSpace(string(out)), "\n")))
 }
 
 func TestParseFrom(t *testing.T) {

@@ -77,6 +77,9 @@ func writeProject(dir string, p project) (files []string, err error) {
 	}
 	for _, t := range templates.Templates() {
 		name := strings.TrimSuffix(t.Name(), ".tmpl")
+		if name == "gitignore" { // embedding leaves out names that begin with a dot
+			name = ".gitignore"
+		}
 		var out strings.Builder
 		if err := t.Execute(&out, p); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -17,6 +18,30 @@ func (e *env) print(v any, f func(w io.Writer)) error {
 	tw := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	f(tw)
 	return tw.Flush()
+}
+
+// deletions are what a command has deleted, and why it could not delete the rest.
+type deletions struct {
+	Deleted []string `json:"deleted"`
+	errs    []error
+}
+
+func (d *deletions) add(kind, name string, err error) {
+	if err != nil {
+		d.errs = append(d.errs, explain(kind, name, err))
+	} else {
+		d.Deleted = append(d.Deleted, name)
+	}
+}
+
+// print tells of what is deleted; its error is about the rest.
+func (d *deletions) print(e *env) error {
+	err := e.print(d, func(w io.Writer) {
+		for _, n := range d.Deleted {
+			fmt.Fprintf(w, "deleted %s\n", n)
+		}
+	})
+	return errors.Join(append(d.errs, err)...)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -20,18 +21,23 @@ type produceCmd struct {
 	Topic       string   `arg:"" help:"Topic to write to. It must exist."`
 	File        string   `arg:"" optional:"" default:"-" help:"File to read; - is standard input."`
 	Key         string   `short:"k" xor:"key" help:"Key of every record."`
-	KeySep      string   `short:"K" name:"key-separator" xor:"key" help:"What parts key and value in a line. A line without it has no key."`
+	KeySep      string   `short:"K" name:"key-separator" xor:"key" help:"What parts key and value in a line, such as : or \\t. Lines without it have no key, and are counted."`
 	Headers     []string `short:"H" name:"header" sep:"none" placeholder:"KEY=VALUE" help:"Header of every record. Repeat for more."`
 	Partition   int32    `short:"p" default:"-1" help:"Partition; -1 chooses by key, as Kafka does."`
 	RoundRobin  bool     `help:"Go around the partitions, whatever the key."`
 	EmptyIsNull bool     `short:"Z" help:"An empty value is null: a tombstone."`
 	JSON        bool     `name:"json" xor:"form" help:"Each line is a record as consume -o json prints it."`
-	Format      string   `short:"f" xor:"form" placeholder:"LAYOUT" help:"Layout of the input, such as '%k\\t%v\\n' (kgo.NewRecordReader)."`
+	Format      string   `short:"f" xor:"form" placeholder:"LAYOUT" help:"Layout of the input, such as '%k\\t%v\\n': %k key, %v value, %h{%k=%v} headers; \\n, \\t."`
 	Acks        string   `enum:"all,1,0" default:"all" help:"Who must have a record before it counts as written: all, 1, 0."`
 	Compression string   `enum:"none,gzip,snappy,lz4,zstd" default:"none" help:"none, gzip, snappy, lz4 or zstd."`
+
+	unkeyed int64 // lines without the separator
 }
 
 func (c *produceCmd) Run(e *env) error {
+	if err := c.unescape(); err != nil {
+		return err
+	}
 	next, done, err := c.open(e)
 	if err != nil {
 		return err
@@ -100,7 +106,24 @@ func (c *produceCmd) Run(e *env) error {
 		return fmt.Errorf("%d records were written, then: %w", written.Load(), explain("topic", c.Topic, *err))
 	}
 	n := written.Load()
+	if c.unkeyed > 0 {
+		fmt.Fprintf(e.err, "thalweg: %d of %d lines had no %q and were written without a key\n", c.unkeyed, n, c.KeySep)
+	}
 	return e.print(map[string]int64{"records": n}, func(w io.Writer) { fmt.Fprintf(w, "%d records to %s\n", n, c.Topic) })
+}
+
+// unescape takes \t and the like in the separator for what they mean: shells pass
+// them on as they are typed.
+func (c *produceCmd) unescape() error {
+	if !strings.Contains(c.KeySep, `\`) {
+		return nil
+	}
+	sep, err := strconv.Unquote(`"` + strings.ReplaceAll(c.KeySep, `"`, `\"`) + `"`)
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("--key-separator %q: want text, or an escape such as \\t", c.KeySep)}
+	}
+	c.KeySep = sep
+	return nil
 }
 
 func (c *produceCmd) options() []kgo.Opt {
@@ -198,8 +221,11 @@ func (c *produceCmd) parseLine(line []byte) *kgo.Record {
 		r.Key = []byte(c.Key)
 	}
 	if c.KeySep != "" {
-		if k, v, ok := bytes.Cut(line, []byte(c.KeySep)); ok {
+		k, v, ok := bytes.Cut(line, []byte(c.KeySep))
+		if ok {
 			r.Key, r.Value = k, v
+		} else {
+			c.unkeyed++
 		}
 	}
 	return r

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ type topicCmd struct {
 	Create   topicCreateCmd   `cmd:"" help:"Create a topic."`
 	List     topicListCmd     `cmd:"" help:"List topics."`
 	Describe topicDescribeCmd `cmd:"" help:"Show a topic's partitions and settings."`
+	Alter    topicAlterCmd    `cmd:"" help:"Change a topic's settings, or give it more partitions."`
+	Trim     topicTrimCmd     `cmd:"" help:"Delete the records of a topic before an offset."`
 	Delete   topicDeleteCmd   `cmd:"" help:"Delete topics and their records."`
 }
 
@@ -131,7 +134,7 @@ func (c *topicDescribeCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		d := topicDescription{topicSummary: summary(t), ID: t.ID.String(), Configs: map[string]string{}}
+		d := topicDescription{topicSummary: summary(t), ID: base64.RawURLEncoding.EncodeToString(t.ID[:]), Configs: map[string]string{}}
 		for _, p := range t.Partitions.Sorted() {
 			start, _ := starts.Lookup(c.Name, p.Partition)
 			end, _ := ends.Lookup(c.Name, p.Partition)
@@ -181,15 +184,10 @@ func (c *topicDeleteCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+		var d deletions
 		for _, r := range deleted.Sorted() {
-			if r.Err != nil {
-				return explain("topic", r.Topic, r.Err)
-			}
+			d.add("topic", r.Topic, r.Err)
 		}
-		return e.print(map[string][]string{"deleted": c.Names}, func(w io.Writer) {
-			for _, n := range c.Names {
-				fmt.Fprintf(w, "deleted %s\n", n)
-			}
-		})
+		return d.print(e)
 	})
 }
