@@ -41,6 +41,7 @@ type fetched struct {
 	bytes   int
 	urgent  bool // there is something to say besides data
 	arenas  []*buffer
+	share   share // of the memory for records, which the arenas take
 	waiter  *waiter
 	encoder api.FetchResponse
 	segment []int // where the records of each result go in the encoding
@@ -145,20 +146,27 @@ func (f *fetched) park(w *writer, wait time.Duration) {
 	}()
 	timeout := w.after(wait)
 	defer w.stop()
-	for {
+	for last := false; ; {
 		// Look again after registering: what happened in between woke nobody.
 		f.drop(b)
 		f.collect(w)
-		if f.enough() {
+		if last || f.enough() {
 			return
+		}
+		held := len(f.arenas) > 0
+		if held {
+			f.drop(b) // others may need the memory; what is there can be read again
 		}
 		select {
 		case <-f.waiter.ready:
 		case <-timeout:
-			return
+			last = true
 		case <-b.drain:
-			return
+			last = true
 		case <-w.c.ctx.Done():
+			return
+		}
+		if last && !held {
 			return
 		}
 	}
@@ -318,10 +326,10 @@ func (f *fetched) arena(w *writer, want int) *buffer {
 	b := w.c.b
 	size := b.buffers.size(min(max(want, arenaSize), 1<<maxBufferBits))
 	if len(f.arenas) == 0 {
-		if b.fetches.Acquire(w.c.ctx, int64(size)) != nil {
+		if b.fetches.take(w.c.ctx, &f.share, int64(size), int64(size)) != nil {
 			return nil
 		}
-	} else if !b.fetches.TryAcquire(int64(size)) {
+	} else if !b.fetches.tryTake(&f.share, int64(size)) {
 		return nil
 	}
 	buf := b.buffers.get(size)
@@ -427,8 +435,10 @@ func (f *fetched) interleave(head []byte) [][]byte {
 // drop forgets what collect has found.
 func (f *fetched) drop(b *Broker) {
 	for _, a := range f.arenas {
-		b.fetches.Release(int64(cap(a.b)))
 		b.buffers.put(a)
+	}
+	if f.share.n > 0 {
+		b.fetches.release(&f.share)
 	}
 	clear(f.arenas)
 	clear(f.results)

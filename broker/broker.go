@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/thalweg/thalweg/broker/api"
 	"github.com/thalweg/thalweg/broker/log/vfs"
 	"github.com/thalweg/thalweg/broker/meta"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/sync/semaphore"
 )
 
 // Broker is a running broker.
@@ -39,10 +39,11 @@ type Broker struct {
 	buffers  bufferPool
 	// producedPool and fetchedPool hold replies for reuse.
 	producedPool, fetchedPool sync.Pool
-	requests                  *semaphore.Weighted
-	fetches                   *semaphore.Weighted
-	handlers                  map[kmsg.Key]handler
-	listeners                 []*listener
+	// small and large are the memory of requests up to smallRequest bytes and
+	// of larger ones, fetches that of records that are sent.
+	small, large, fetches memory
+	handlers              map[kmsg.Key]handler
+	listeners             []*listener
 	// coordinators is set before anything is served.
 	coordinators *coordinators
 
@@ -70,12 +71,15 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg = cfg.withDefaults()
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, fs: cfg.FS,
-		drain:    make(chan struct{}),
-		requests: semaphore.NewWeighted(cfg.Limits.RequestMemory),
-		fetches:  semaphore.NewWeighted(cfg.Limits.FetchMemory),
-		conns:    map[*conn]struct{}{},
+		drain: make(chan struct{}),
+		conns: map[*conn]struct{}{},
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
+	// The large requests' borrower takes at most the largest frame there is.
+	every := cfg.Limits.StallTimeout / 4
+	b.small = memory{relieve: b.relieve, every: every, limit: cfg.Limits.RequestMemory / 8, lends: true}
+	b.large = memory{relieve: b.relieve, every: every, limit: cfg.Limits.RequestMemory*7/8 - api.LargestFrame, lends: true}
+	b.fetches = memory{relieve: b.relieve, every: every, limit: cfg.Limits.FetchMemory}
 	b.topics = newTopicSet(b)
 	b.sessions = newSessionCache(cfg.Limits.FetchSessions)
 	defer func() {

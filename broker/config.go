@@ -92,11 +92,16 @@ type Limits struct {
 	MaxConnections int
 	// IdleTimeout closes connections that ask nothing; default 10 minutes.
 	IdleTimeout time.Duration
-	// RequestTimeout bounds the arrival of a request whose first byte has come,
-	// and the sending of a response; default 30 seconds.
+	// RequestTimeout is how long a peer may take to send the next 64 KiB of a
+	// request that it has begun, and to take the next 256 KiB of a response; default
+	// 30 seconds.
 	RequestTimeout time.Duration
+	// StallTimeout takes the place of RequestTimeout while others wait for the
+	// memory that is held meanwhile; default 2 seconds.
+	StallTimeout time.Duration
 	// RequestMemory bounds, in bytes, requests that are being received or
-	// handled, all connections together; default 256 MiB, at least 128 MiB.
+	// handled, all connections together; default 256 MiB, at least 128 MiB. An
+	// eighth of it is for requests of up to 64 KiB alone.
 	RequestMemory int64
 	// FetchMemory bounds, in bytes, records on their way to consumers, all
 	// connections together; default 256 MiB, at least 8 MiB.
@@ -170,6 +175,7 @@ func (l *Limits) validate() (errs []error) {
 	check("MaxConnections", int64(l.MaxConnections), 1)
 	check("IdleTimeout", int64(l.IdleTimeout), int64(time.Second))
 	check("RequestTimeout", int64(l.RequestTimeout), int64(time.Second))
+	check("StallTimeout", int64(l.StallTimeout), int64(100*time.Millisecond))
 	check("RequestMemory", l.RequestMemory, 128<<20)
 	check("FetchMemory", l.FetchMemory, 8<<20)
 	check("MaxFetch", int64(l.MaxFetch), 1<<20)
@@ -217,6 +223,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.Limits.MaxConnections, 10_000)
 	orDefault(&c.Limits.IdleTimeout, 10*time.Minute)
 	orDefault(&c.Limits.RequestTimeout, 30*time.Second)
+	orDefault(&c.Limits.StallTimeout, 2*time.Second)
 	orDefault(&c.Limits.RequestMemory, 256<<20)
 	orDefault(&c.Limits.FetchMemory, 256<<20)
 	orDefault(&c.Limits.MaxFetch, 55<<20)

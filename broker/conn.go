@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/thalweg/thalweg/broker/api"
@@ -20,8 +21,11 @@ import (
 // response before the broker stops reading from it.
 const pipelineDepth = 64
 
-// firstRead is how much memory a frame gets before its bytes have arrived.
-const firstRead = 1 << 20
+// smallRequest is up to how many bytes a request counts as small: it has memory
+// that large ones cannot take. It is also how much memory a frame gets before
+// any of its bytes have come, and the least a peer must send or take in
+// RequestTimeout.
+const smallRequest = 64 << 10
 
 // errProtocol is matched by the errors that close a connection because of what
 // the client sent.
@@ -36,6 +40,9 @@ type conn struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	replies  chan reply
+	// reading and writing are since when the connection waits for its peer in the
+	// middle of a frame, in Unix nanoseconds; 0 while it does not.
+	reading, writing atomic.Int64
 
 	br           *bufio.Reader
 	call         call
@@ -135,15 +142,15 @@ func (c *conn) readRequest() error {
 		}
 		return c.queue(c.b.unsupportedApiVersions(h))
 	}
-	if err := c.b.requests.Acquire(c.ctx, int64(size)); err != nil {
+	req := request{b: c.b, memory: &c.b.large}
+	if size <= smallRequest {
+		req.memory = &c.b.small
+	}
+	if err := c.readFrame(&req, int(size)); err != nil {
+		req.release()
 		return err
 	}
-	frame, err := c.readFrame(int(size))
-	if err != nil {
-		c.b.requests.Release(int64(size))
-		return err
-	}
-	return c.dispatch(spec, request{b: c.b, frame: frame, size: int64(size)})
+	return c.dispatch(spec, req)
 }
 
 // waitFrame reads the length of the next frame. Being idle is no reason to
@@ -168,40 +175,70 @@ func (c *conn) waitFrame(idle time.Duration) (prefix [4]byte, err error) {
 	}
 }
 
-// readFrame reads size bytes. Memory for a large frame grows with the bytes
+// readFrame reads size bytes. The memory for a large frame grows with the bytes
 // that arrive: a client must send what it makes the broker allocate.
-func (c *conn) readFrame(size int) (*buffer, error) {
+func (c *conn) readFrame(req *request, size int) error {
 	pool := &c.b.buffers
-	buf := pool.get(min(size, firstRead))
 	got := 0
-	for {
-		if _, err := io.ReadFull(c.br, buf.b[got:]); err != nil {
-			pool.put(buf)
-			return nil, err
+	for got < size {
+		// No more memory before there is something to put into it.
+		if err := c.await(func() error { _, err := c.br.Peek(1); return err }); err != nil {
+			return err
 		}
-		got = len(buf.b)
-		if got == size {
-			return buf, nil
+		room := min(size, max(smallRequest, 4*got))
+		if err := req.memory.take(c.ctx, &req.share, int64(room-got), int64(size-got)); err != nil {
+			return err
 		}
-		next := pool.get(min(size, 2*got))
-		copy(next.b, buf.b)
-		pool.put(buf)
-		buf = next
+		next := pool.get(room)
+		if req.frame != nil {
+			copy(next.b, req.frame.b[:got])
+			pool.put(req.frame)
+		}
+		req.frame = next
+		for got < room {
+			piece := next.b[got:min(room, got+smallRequest)]
+			if err := c.await(func() error { _, err := io.ReadFull(c.br, piece); return err }); err != nil {
+				return err
+			}
+			got += len(piece)
+		}
 	}
+	return nil
+}
+
+// await reads a part of a frame, for which the peer has RequestTimeout.
+func (c *conn) await(read func() error) error {
+	now := time.Now()
+	if err := c.nc.SetReadDeadline(now.Add(c.b.cfg.Limits.RequestTimeout)); err != nil {
+		return err
+	}
+	c.reading.Store(now.UnixNano())
+	defer c.reading.Store(0)
+	return read()
+}
+
+// stalled reports whether the peer has neither sent what it began to send nor
+// taken what it asked for, for some time.
+func (c *conn) stalled(limit time.Duration) bool {
+	before := time.Now().Add(-limit).UnixNano()
+	r, w := c.reading.Load(), c.writing.Load()
+	return r != 0 && r < before || w != 0 && w < before
 }
 
 // request is a frame and the memory reserved for it.
 type request struct {
-	b     *Broker
-	frame *buffer
-	size  int64
+	b      *Broker
+	frame  *buffer
+	memory *memory
+	share  share
 }
 
-// release returns the frame and its reservation. Nothing may alias the frame
-// any more.
+// release returns the frame and its memory. Nothing may alias the frame any more.
 func (r *request) release() {
-	r.b.buffers.put(r.frame)
-	r.b.requests.Release(r.size)
+	if r.frame != nil {
+		r.b.buffers.put(r.frame)
+	}
+	r.memory.release(&r.share)
 	r.frame = nil
 }
 
@@ -222,7 +259,7 @@ func (c *conn) dispatch(spec *api.Spec, req request) error {
 	}
 	// kmsg aliases the frame for byte fields, and handlers keep some of them:
 	// the bytes are theirs from here on, and only the reservation is returned.
-	defer c.b.requests.Release(req.size)
+	defer req.memory.release(&req.share)
 	resp, err := c.b.handle(c.ctx, spec, &c.call, h, body)
 	if err != nil {
 		return err

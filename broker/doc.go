@@ -30,8 +30,10 @@
 //   - What a consumer may read is below the high watermark, and with
 //     [FlushAlways] the high watermark never passes what is flushed. An
 //     acknowledged write is below it.
-//   - Memory for requests and for fetched records is reserved before it is
-//     used, from two budgets shared by all connections.
+//   - Memory for requests and for fetched records is taken from budgets that all
+//     connections share: as bytes arrive, and never by large requests where small
+//     ones need it. Nobody holds any while it waits for time to pass, and who
+//     holds it for a peer that does not move is cut when others need it.
 //   - Partition logs are opened on first use and closed by the broker alone.
 //
 // # Lock order

@@ -28,32 +28,55 @@ func (c *conn) write() {
 	_ = c.nc.Close()
 }
 
-// send writes a frame.
+// send writes a frame, or a part of one.
 func (w *writer) send(frame []byte) {
-	if !w.ready() {
-		return
+	for len(frame) > 0 && w.err == nil {
+		piece := frame[:min(len(frame), writePiece)]
+		frame = frame[len(piece):]
+		w.write(func() error {
+			_, err := w.c.nc.Write(piece)
+			return err
+		})
 	}
-	_, err := w.c.nc.Write(frame)
-	w.sent(err)
 }
 
-// sendParts writes a frame that lies in parts, with one system call where
-// possible.
+// sendParts writes a frame that lies in parts, with few system calls.
 func (w *writer) sendParts(parts [][]byte) {
-	if !w.ready() {
-		return
+	for len(parts) > 0 && w.err == nil {
+		n, size := 0, 0
+		for n < len(parts) && size < writePiece {
+			if room := writePiece - size; len(parts[n]) > room && size > 0 {
+				break
+			}
+			size += len(parts[n])
+			n++
+		}
+		if n == 1 && size > writePiece {
+			w.send(parts[0])
+		} else {
+			w.bufs = parts[:n]
+			w.write(func() error {
+				_, err := w.bufs.WriteTo(w.c.nc) // consumes bufs
+				return err
+			})
+		}
+		parts = parts[n:]
 	}
-	w.bufs = parts
-	_, err := w.bufs.WriteTo(w.c.nc) // consumes bufs
-	w.sent(err)
 }
 
-// ready gives the next write its time.
-func (w *writer) ready() bool {
-	if w.err == nil {
-		w.sent(w.c.nc.SetWriteDeadline(time.Now().Add(w.c.b.cfg.Limits.RequestTimeout)))
+// writePiece is how many bytes of a response the peer has RequestTimeout to take.
+const writePiece = 256 << 10
+
+// write does one write, with its time.
+func (w *writer) write(f func() error) {
+	now := time.Now()
+	err := w.c.nc.SetWriteDeadline(now.Add(w.c.b.cfg.Limits.RequestTimeout))
+	if err == nil {
+		w.c.writing.Store(now.UnixNano())
+		err = f()
+		w.c.writing.Store(0)
 	}
-	return w.err == nil
+	w.sent(err)
 }
 
 func (w *writer) sent(err error) {

@@ -2,12 +2,15 @@ package api
 
 import "github.com/twmb/franz-go/pkg/kmsg"
 
+// LargestFrame is the most bytes a request may have.
+const LargestFrame = 100 << 20
+
 // Frame limits by kind of request. Kafka has one limit of 100 MiB for all;
 // only Produce can need it.
 const (
 	smallFrame   = 1 << 20
 	mediumFrame  = 4 << 20
-	produceFrame = 100 << 20
+	produceFrame = LargestFrame
 )
 
 // Spec is what the broker promises about one request.
