@@ -111,7 +111,8 @@ type Limits struct {
 	MaxFetch int32
 	// MaxPartitions bounds the partitions of the broker; default 20000.
 	MaxPartitions int
-	// FetchSessions bounds the incremental fetch sessions; default 1000.
+	// FetchSessions bounds the incremental fetch sessions; default 1000. Together
+	// they hold at most 200 partitions for each of these.
 	FetchSessions int
 }
 

@@ -23,8 +23,11 @@ type session struct {
 	epoch int32 // of the next request
 	parts []*fetchPart
 	byKey map[partKey]*fetchPart
+	count int // of parts, as the cache was told
 
-	used time.Time // guarded by the cache's mutex
+	// Guarded by the cache's mutex.
+	used time.Time
+	held int // partitions, as the cache counts them
 }
 
 // partKey identifies a partition in a session: by name or by id, whichever the
@@ -35,33 +38,42 @@ type partKey struct {
 	index int32
 }
 
-// sessionIdle is how long a session must be unused before another may take its
-// place, as in Kafka.
+// sessionIdle is after what time without use a session ends when another is opened.
 const sessionIdle = 2 * time.Minute
 
 // sessionCache holds the sessions of all connections. A client may use its
 // session on another connection.
+//
+// Invariants: there are at most limit sessions, and at most partitions partitions
+// in all of them, whether these exist or not.
 type sessionCache struct {
-	limit int
+	limit, partitions int
 
 	mu   sync.Mutex
 	byID map[int32]*session
+	held int // partitions of all sessions
 }
+
+// sessionPartitions is how many partitions the sessions may hold for each session
+// that there may be.
+const sessionPartitions = 200
 
 func newSessionCache(limit int) *sessionCache {
-	return &sessionCache{limit: limit, byID: map[int32]*session{}}
+	return &sessionCache{limit: limit, partitions: limit * sessionPartitions, byID: map[int32]*session{}}
 }
 
-// open makes a session, or returns nil when there are too many that are in
-// use. The client then names all partitions in each request, which always works.
+// open makes a session, or returns nil when those in use leave no room. The client
+// then names all partitions in each request, which always works.
 func (c *sessionCache) open(byID bool, parts []*fetchPart) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if len(c.byID) >= c.limit && !c.evict(now) {
+	c.evict(now)
+	if len(c.byID) >= c.limit || c.held+len(parts) > c.partitions {
 		return nil
 	}
-	s := &session{byID: byID, epoch: 1, parts: parts, byKey: make(map[partKey]*fetchPart, len(parts)), used: now}
+	s := &session{byID: byID, epoch: 1, parts: parts, byKey: make(map[partKey]*fetchPart, len(parts)), used: now, held: len(parts), count: len(parts)}
+	c.held += s.held
 	for _, p := range parts {
 		s.byKey[p.key] = p
 	}
@@ -72,18 +84,36 @@ func (c *sessionCache) open(byID bool, parts []*fetchPart) *session {
 	return s
 }
 
-// evict drops the session that was unused for longest, if that is long enough.
-func (c *sessionCache) evict(now time.Time) bool {
-	var oldest *session
+// evict drops the sessions that have not been used for sessionIdle.
+func (c *sessionCache) evict(now time.Time) {
 	for _, s := range c.byID {
-		if oldest == nil || s.used.Before(oldest.used) {
-			oldest = s
+		if now.Sub(s.used) >= sessionIdle {
+			c.drop(s)
 		}
 	}
-	if oldest == nil || now.Sub(oldest.used) < sessionIdle {
+}
+
+func (c *sessionCache) drop(s *session) {
+	if s != nil && c.byID[s.id] == s {
+		delete(c.byID, s.id)
+		c.held -= s.held
+	}
+}
+
+// resize notes how many partitions a session has now. Without room for more the
+// session ends, which is reported.
+func (c *sessionCache) resize(s *session, n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byID[s.id] != s {
 		return false
 	}
-	delete(c.byID, oldest.id)
+	if n > s.held && c.held+n-s.held > c.partitions {
+		c.drop(s)
+		return false
+	}
+	c.held += n - s.held
+	s.held = n
 	return true
 }
 
@@ -101,7 +131,7 @@ func (c *sessionCache) get(id int32) *session {
 func (c *sessionCache) remove(id int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.byID, id)
+	c.drop(c.byID[id])
 }
 
 // openFetch turns a decoded request into the list of partitions to read, and
@@ -191,6 +221,12 @@ func (b *Broker) resume(req *api.FetchRequest, byID bool, parts []*fetchPart) (*
 			continue
 		}
 		old.offset, old.epoch, old.lastEpoch, old.maxBytes = p.offset, p.epoch, p.lastEpoch, p.maxBytes
+	}
+	if n := len(s.parts); n != s.count {
+		if !b.sessions.resize(s, n) {
+			return nil, kerr.FetchSessionIDNotFound.Code // the client opens another, or does without
+		}
+		s.count = n
 	}
 	return s, 0
 }

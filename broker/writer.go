@@ -64,7 +64,8 @@ func (w *writer) sendParts(parts [][]byte) {
 	}
 }
 
-// writePiece is how many bytes of a response the peer has RequestTimeout to take.
+// writePiece is how many bytes of a response the peer has RequestTimeout to take,
+// beyond what the kernel buffers.
 const writePiece = 256 << 10
 
 // write does one write, with its time.
