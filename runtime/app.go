@@ -20,6 +20,7 @@ import (
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/runtime/internal/fetch"
 	"github.com/thalweg/thalweg/runtime/internal/group"
+	"github.com/thalweg/thalweg/runtime/internal/membership"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -39,13 +40,16 @@ type App struct {
 	paused   atomic.Bool
 	wake     atomic.Pointer[func()] // all workers, once there are any
 	hook     func(worker int, step commit.Step)
-	patience time.Duration // for the first answer of a broker
+	// beforeTell, for tests, is called between the decision what the workers
+	// are told of the membership and the telling.
+	beforeTell func(membership.Output)
+	patience   time.Duration // for the first answer of a broker
 
 	ctx      context.Context // of requests; outlives the stop
 	client   *kgo.Client
 	meta     *cluster.Cluster
 	v2       bool
-	plan     atomic.Pointer[plan] // the newest; patterns make new ones
+	plan     atomic.Pointer[plan] // the newest: the inputs may change
 	dbMu     sync.Mutex           // guards db against queries while Run begins and ends
 	db       *state.DB
 	readers  sync.WaitGroup // open snapshots
@@ -54,6 +58,8 @@ type App struct {
 	restorer *restorer
 	purger   *purger
 	workers  []*worker
+	member   *member
+	globals  atomic.Pointer[globals]
 }
 
 // New checks the configuration and returns an application that is ready to run.
@@ -147,7 +153,7 @@ func (a *App) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.client.Close()
-	if err := a.begin(ctx); err != nil {
+	if err := a.firstPlan(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -231,47 +237,10 @@ const (
 	requestTimeout = 2 * time.Second
 )
 
-// begin makes the first plan.
-func (a *App) begin(ctx context.Context) error {
-	var matched []assign.Topic
-	err := again(ctx, a.logger, "the brokers to list topics", func() (err error) {
-		matched, err = a.matching(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	p, err := a.lay(ctx, matched)
-	if err == nil && len(p.tasks) == 0 && !a.topology.Patterned() {
-		err = errNoTasks
-	}
-	return err
-}
-
-// lay plans the topology over the topics, those that match its patterns
-// included, and makes the internal ones. The plan becomes the newest.
-func (a *App) lay(ctx context.Context, matched []assign.Topic) (p *plan, err error) {
-	err = again(ctx, a.logger, "the brokers to tell the topics", func() (err error) {
-		p, err = newPlan(ctx, a.topology, a.cfg.ApplicationID, a.meta, matched)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = again(ctx, a.logger, "the brokers to make the internal topics", func() error {
-		return ensureTopics(ctx, a.client, a.meta, p.internal, a.cfg)
-	})
-	if err != nil {
-		return nil, err
-	}
-	a.plan.Store(p)
-	return p, nil
-}
-
 // work runs the workers and the membership until one of them fails or ctx is
 // done.
 func (a *App) work(ctx context.Context) error {
-	if !a.topology.Patterned() { // with patterns there may come more tasks
+	if !a.topology.Patterned() { // with patterns there may come many more tasks
 		a.cfg.Workers = min(a.cfg.Workers, len(a.plan.Load().tasks))
 	}
 	a.numbers.mu.Lock() // Metrics may be asked for already
@@ -286,19 +255,19 @@ func (a *App) work(ctx context.Context) error {
 		}
 	}
 	a.wake.Store(&wake)
-	m := &membership{app: a, fingerprint: a.topology.Fingerprint(), generation: -1, home: make(map[assign.Task]int), plan: a.plan.Load()}
+	a.member = newMember(a)
 	// A member joins again once its transaction is over, which takes at most
 	// the transaction timeout; so long the group waits for it.
-	member := group.New(group.Config{
+	membership := group.New(group.Config{
 		Client: a.client, Group: a.cfg.ApplicationID, Instance: a.cfg.InstanceID,
 		Session: a.cfg.SessionTimeout, Heartbeat: a.cfg.HeartbeatInterval, Rebalance: a.cfg.SessionTimeout + a.cfg.TransactionTimeout,
 		Topics:  func() []string { return a.plan.Load().sources },
-		Place:   func(t assign.Task) map[string][]int32 { return a.plan.Load().inputs(t) },
-		Handler: m, Logger: a.logger,
+		Place:   func(t assign.Task) map[string][]int32 { return a.plan.Load().place(t) },
+		Handler: a.member, Logger: a.logger,
 	})
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var workers, membership sync.WaitGroup
+	var workers, others, owner sync.WaitGroup
 	errs := make(chan error, len(a.workers)+2)
 	stopGlobals, err := a.startGlobals(ctx, func(err error) {
 		errs <- err
@@ -308,6 +277,8 @@ func (a *App) work(ctx context.Context) error {
 		return err
 	}
 	defer stopGlobals()
+	ended := make(chan struct{})
+	owner.Go(func() { a.member.run(ended) })
 	for _, w := range a.workers {
 		workers.Go(func() {
 			if err := w.run(); err != nil {
@@ -316,19 +287,17 @@ func (a *App) work(ctx context.Context) error {
 			}
 		})
 	}
-	membership.Go(func() {
-		if err := member.Run(ctx); err != nil {
+	others.Go(func() {
+		if err := membership.Run(ctx); err != nil {
 			errs <- err
 			cancel(err)
 		}
 	})
 	if a.db != nil && a.cfg.StateCleanup > 0 {
-		membership.Go(func() { newCleaner(a.db, a.cfg.StateCleanup, a.logger).run(ctx) })
+		others.Go(func() { newCleaner(a.db, a.cfg.StateCleanup, a.logger).run(ctx) })
 	}
-	if a.topology.Patterned() {
-		membership.Go(func() { a.watchTopics(ctx, m, member.Rejoin) })
-	}
-	membership.Go(func() { a.purger.run(ctx, a.client, a.logger) })
+	others.Go(func() { a.watchInputs(ctx, a.member.leads.Load, membership.Rejoin) })
+	others.Go(func() { a.purger.run(ctx, a.client, a.logger) })
 	<-ctx.Done()
 	a.state.set(Stopping)
 	close(a.stopped)
@@ -336,11 +305,15 @@ func (a *App) work(ctx context.Context) error {
 		w.post(stopMsg{})
 	}
 	workers.Wait()
-	membership.Wait()
-	if !a.crashed.Load() {
+	others.Wait()
+	close(ended)
+	owner.Wait()
+	// A static member stays, for its restart: the others wait until its session
+	// has expired.
+	if !a.crashed.Load() && (a.cfg.InstanceID == "" || a.cfg.LeaveOnStop || len(errs) > 0) {
 		leave, cancel := context.WithTimeout(a.ctx, leaveTimeout)
 		defer cancel()
-		if err := member.Leave(leave); err != nil {
+		if err := membership.Leave(leave); err != nil {
 			a.logger.Warn("leaving the group; the others will wait for the session timeout", "err", err)
 		}
 	}
@@ -370,6 +343,7 @@ func (a *App) startGlobals(ctx context.Context, failed func(error)) (stop func()
 	if err != nil || g == nil {
 		return func() {}, err
 	}
+	a.globals.Store(g)
 	run, cancel := context.WithCancel(a.ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {

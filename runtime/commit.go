@@ -276,14 +276,13 @@ func (w *worker) rebuild() error {
 	w.counts.aborts++
 	var again []assign.Task
 	for _, s := range w.sorted() {
-		if !w.lost && !w.stopping {
+		if !w.membership.Lost() && !w.stopping {
 			again = append(again, s.id)
 		}
 		if err := w.close(s); err != nil {
 			w.app.logger.Debug("closing task after an abort", "task", name(s.id), "err", err)
 		}
 	}
-	w.lost = false
 	for _, id := range again {
 		if err := w.open(id); err != nil {
 			return err

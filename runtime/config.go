@@ -84,7 +84,7 @@ type Config struct {
 	// Guarantee is ExactlyOnce by default.
 	Guarantee Guarantee
 	// Workers is how many tasks run at the same time. Default GOMAXPROCS, but
-	// never more than there are tasks.
+	// never more than there are tasks at the start.
 	Workers int
 	// CommitInterval is the time between commits. Default 100 ms exactly-once,
 	// as outputs become visible with the commit, and 30 s at-least-once.
@@ -104,14 +104,20 @@ type Config struct {
 	MaxTaskIdle time.Duration
 	// InstanceID, if set, names this process across restarts: a restarted one
 	// takes over its own tasks at once instead of after the session timeout.
-	// No two running processes may have the same.
+	// No two running processes may have the same. When it stops, its tasks wait
+	// SessionTimeout for the restart, unless LeaveOnStop is set.
 	InstanceID string
+	// LeaveOnStop has a process with an InstanceID leave the group when it
+	// stops, so that the others take over its tasks at once: for scaling in.
+	// Without InstanceID a process always does.
+	LeaveOnStop bool
 	// Reset says where a source begins that has neither a committed offset nor
 	// a reset policy of its own. Default earliest.
 	Reset topology.ResetPolicy
-	// PatternInterval is the time between two looks for new topics that match
-	// the pattern of a source. Default 30 s.
-	PatternInterval time.Duration
+	// MetadataInterval is the time between two looks at the source topics: for
+	// added partitions, and for topics that match the pattern of a source.
+	// Default 30 s.
+	MetadataInterval time.Duration
 	// ReplicationFactor of internal topics. Default: the brokers'.
 	ReplicationFactor int16
 	// InternalTopics is configuration added to all internal topics.
@@ -163,7 +169,7 @@ func (c Config) withDefaults() Config {
 	def(&c.HeartbeatInterval, 3*time.Second)
 	def(&c.TransactionTimeout, 10*time.Second)
 	def(&c.Reset, topology.ResetEarliest)
-	def(&c.PatternInterval, 30*time.Second)
+	def(&c.MetadataInterval, 30*time.Second)
 	def(&c.ReplicationFactor, -1)
 	def(&c.FetchBytes, 1<<20)
 	def(&c.RetryAfter, time.Second)
@@ -199,7 +205,7 @@ func (c Config) Validate(t *topology.Topology) error {
 	}{
 		{"CommitInterval", c.CommitInterval}, {"SessionTimeout", c.SessionTimeout}, {"HeartbeatInterval", c.HeartbeatInterval},
 		{"TransactionTimeout", c.TransactionTimeout}, {"RetryAfter", c.RetryAfter},
-		{"PatternInterval", c.PatternInterval},
+		{"MetadataInterval", c.MetadataInterval},
 	} {
 		if d.v < 0 {
 			fail("%s is %v: it cannot be negative", d.name, d.v)

@@ -21,6 +21,8 @@ type globals struct {
 	app    *App
 	task   *task.Task
 	txn    *state.Txn
+	plan   *plan // whose partitions are read
+	reads  map[string]int32
 	inputs []*input
 	ends   []int64 // by input; -1 until known
 	wake   chan struct{}
@@ -53,7 +55,7 @@ func (a *App) openGlobals() (*globals, error) {
 	if len(subs) == 0 {
 		return nil, nil
 	}
-	g := &globals{app: a, txn: a.db.NewTxn(), wake: make(chan struct{}, 1), loaded: make(chan struct{})}
+	g := &globals{app: a, txn: a.db.NewTxn(), reads: make(map[string]int32), wake: make(chan struct{}, 1), loaded: make(chan struct{})}
 	t, err := task.New(task.Config{
 		Context: a.ctx, Topology: a.topology, Subs: subs, ApplicationID: a.cfg.ApplicationID, ID: "global",
 		State: g.txn, Collector: noCollector{}, OnFailure: a.cfg.OnError, MaxIdle: -1,
@@ -70,16 +72,25 @@ func (a *App) openGlobals() (*globals, error) {
 	if err := t.Init(0); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
-	plan := a.plan.Load()
-	topics := slices.Clone(plan.globals)
-	slices.Sort(topics)
+	g.follow()
+	return g, nil
+}
+
+// follow begins to read the partitions that are new in the plan.
+func (g *globals) follow() {
+	p := g.app.plan.Load()
+	if p == g.plan {
+		return
+	}
+	g.plan = p
+	topics := slices.Sorted(slices.Values(p.globals))
 	for _, topic := range slices.Compact(topics) {
-		for p := range plan.partitions[topic] {
-			g.inputs = append(g.inputs, &input{topic: topic, cursor: a.fetcher.Add(topic, p, fetch.AtEarliest, fetch.Earliest, g.notify)})
+		for part := g.reads[topic]; part < p.partitions[topic]; part++ {
+			g.inputs = append(g.inputs, &input{topic: topic, cursor: g.app.fetcher.Add(topic, part, fetch.AtEarliest, fetch.Earliest, g.notify)})
 			g.ends = append(g.ends, -1)
+			g.reads[topic] = part + 1
 		}
 	}
-	return g, nil
 }
 
 func (g *globals) notify() { wakeUp(g.wake) }
@@ -131,6 +142,7 @@ func (g *globals) complete() bool {
 
 // turn applies what was fetched and makes it visible.
 func (g *globals) turn() (busy bool, err error) {
+	g.follow()
 	for _, in := range g.inputs {
 		chunks, err := in.take(g.app.cfg.transactional())
 		if err != nil {

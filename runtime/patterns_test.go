@@ -58,7 +58,7 @@ func TestTopicsThatAppearLater(t *testing.T) {
 		var ps []*process
 		for range 2 {
 			cfg := r.config("app")
-			cfg.PatternInterval = 30 * time.Millisecond
+			cfg.MetadataInterval = 30 * time.Millisecond
 			ps = append(ps, r.start(topo, cfg))
 		}
 		tasks := func() (n int) {
@@ -99,7 +99,7 @@ func TestStateOverTopicsThatAppearLater(t *testing.T) {
 		topo, err := b.Build()
 		require.NoError(t, err)
 		cfg := r.config("app")
-		cfg.Guarantee, cfg.PatternInterval = g, 30*time.Millisecond
+		cfg.Guarantee, cfg.MetadataInterval = g, 30*time.Millisecond
 		p := r.start(topo, cfg)
 		last := func(want int64) {
 			t.Helper()
@@ -133,7 +133,7 @@ func TestTopicThatMatchesTwoPatterns(t *testing.T) {
 	topo, err := b.Build()
 	require.NoError(t, err)
 	cfg := r.config("app")
-	cfg.PatternInterval = 30 * time.Millisecond
+	cfg.MetadataInterval = 30 * time.Millisecond
 	p := r.start(topo, cfg)
 	r.produce("orders-eu", 0, kv{"k", "1"})
 	r.committed("out", 0, count(1))
@@ -150,7 +150,7 @@ func TestLaterTopicWithMorePartitions(t *testing.T) {
 	topo, err := b.Build()
 	require.NoError(t, err)
 	cfg := r.config("app")
-	cfg.PatternInterval = 30 * time.Millisecond
+	cfg.MetadataInterval = 30 * time.Millisecond
 	p := r.start(topo, cfg)
 	r.produce("orders-eu", 1, kv{"k", "a"})
 	r.committed("counts", 0, count(1))

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/thalweg/thalweg/runtime/internal/assign"
-	"github.com/thalweg/thalweg/runtime/internal/cluster"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -29,8 +27,10 @@ type plan struct {
 	// sources are all source topics by full name, sorted.
 	sources []string
 	globals []string // full names of the topics of global stores
-	// matched are the topics that the patterns of the topology read, by name.
-	matched []assign.Topic
+	// inputs are the topics that the topology reads, but for internal ones, by
+	// name.
+	inputs []assign.Topic
+	ids    map[string][16]byte // of inputs
 }
 
 // subPlan is one sub-topology.
@@ -52,55 +52,35 @@ type internalTopic struct {
 	name       string
 	partitions int32
 	config     map[string]string
+	inputs     []string // which its number of partitions comes from, for people
 }
 
-// newPlan asks for the source topics and lays the topology over them and the
-// matched ones. It names all topics that are missing.
-func newPlan(ctx context.Context, t *topology.Topology, appID string, meta *cluster.Cluster, matched []assign.Topic) (*plan, error) {
-	names := make([]string, len(matched))
-	p := &plan{appID: appID, partitions: make(map[string]int32), subs: make(map[int32]*subPlan), matched: matched}
-	for i, m := range matched {
-		names[i] = m.Name
-		p.partitions[m.Name] = m.Partitions
+// newPlan lays the topology over the topics it reads.
+func newPlan(t *topology.Topology, appID string, inputs []assign.Topic) (*plan, error) {
+	p := &plan{appID: appID, partitions: make(map[string]int32), subs: make(map[int32]*subPlan), inputs: inputs, ids: make(map[string][16]byte)}
+	names := make([]string, len(inputs))
+	for i, in := range inputs {
+		names[i] = in.Name
+		p.partitions[in.Name] = in.Partitions
+		p.ids[in.Name] = in.ID
 	}
 	t, err := t.Over(appID, names)
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	p.topology = t
-	var external []string
-	for _, s := range t.SubTopologies() {
-		for _, topic := range s.SourceTopics {
-			if _, known := p.partitions[topic]; !known && !t.Internal(topic) && !slices.Contains(external, topic) {
-				external = append(external, topic)
-			}
-		}
-	}
-	found, err := meta.Topics(ctx, external...)
-	if err != nil {
-		return nil, err
-	}
-	var missing []string
-	for _, topic := range external {
-		if ct, ok := found[topic]; ok {
-			p.partitions[topic] = int32(len(ct.Leaders))
-		} else {
-			missing = append(missing, topic)
-		}
-	}
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		return nil, &MissingTopicsError{Topics: missing}
-	}
 	repartition, err := t.RepartitionTopics(appID, func(topic string) (int32, error) { return p.partitions[topic], nil })
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(repartition)) {
 		p.partitions[name] = repartition[name]
-		p.internal = append(p.internal, internalTopic{name, repartition[name], map[string]string{
+		p.internal = append(p.internal, internalTopic{name: name, partitions: repartition[name], config: map[string]string{
 			"cleanup.policy": "delete", "segment.bytes": "52428800", "retention.ms": "-1", "message.timestamp.type": "CreateTime",
 		}})
+	}
+	for i := range p.internal {
+		p.internal[i].inputs = p.counts(p.writers(p.internal[i].name)...)
 	}
 	for _, s := range t.SubTopologies() {
 		if err := p.add(s); err != nil {
@@ -153,7 +133,7 @@ func (p *plan) add(s topology.SubTopology) error {
 				break
 			}
 			sp.changelog, sp.own = st.Changelog(p.appID), true
-			it := internalTopic{name: sp.changelog, partitions: count, config: map[string]string{"message.timestamp.type": "CreateTime"}}
+			it := internalTopic{name: sp.changelog, partitions: count, inputs: p.counts(sub.sources...), config: map[string]string{"message.timestamp.type": "CreateTime"}}
 			maps.Copy(it.config, d.Spec().TopicConfig())
 			p.internal = append(p.internal, it)
 		}
@@ -167,17 +147,52 @@ func (p *plan) add(s topology.SubTopology) error {
 	return nil
 }
 
-// inputs are the partitions a task reads, by full topic name.
-func (p *plan) inputs(t assign.Task) map[string][]int32 {
-	in := make(map[string][]int32)
+// writers are the inputs of the sub-topologies that write an internal topic.
+func (p *plan) writers(internal string) (inputs []string) {
+	for _, s := range p.topology.SubTopologies() {
+		if !slices.ContainsFunc(s.SinkTopics, func(t string) bool { return topology.FullName(p.appID, t, p.topology.Internal(t)) == internal }) {
+			continue
+		}
+		for _, t := range s.SourceTopics {
+			inputs = append(inputs, topology.FullName(p.appID, t, p.topology.Internal(t)))
+		}
+	}
+	return inputs
+}
+
+// counts tells the numbers of partitions of topics.
+func (p *plan) counts(topics ...string) (told []string) {
+	for _, t := range topics {
+		told = append(told, fmt.Sprintf("%s has %d", t, p.partitions[t]))
+	}
+	return told
+}
+
+// source is a topic of which a task reads its partition.
+type source struct {
+	topic string
+	id    [16]byte // zero for internal topics
+}
+
+// reads are the topics that a task reads, by name.
+func (p *plan) reads(t assign.Task) (in []source) {
 	sub := p.subs[t.Sub]
 	if sub == nil {
-		return in
+		return nil
 	}
 	for _, topic := range sub.sources {
 		if t.Partition < p.partitions[topic] {
-			in[topic] = []int32{t.Partition}
+			in = append(in, source{topic, p.ids[topic]})
 		}
+	}
+	return in
+}
+
+// place is which partitions a task reads, for tools that look at the group.
+func (p *plan) place(t assign.Task) map[string][]int32 {
+	in := make(map[string][]int32)
+	for _, s := range p.reads(t) {
+		in[s.topic] = []int32{t.Partition}
 	}
 	return in
 }
@@ -200,6 +215,22 @@ type MissingTopicsError struct{ Topics []string }
 
 func (e *MissingTopicsError) Error() string {
 	return fmt.Sprintf("runtime: source topics do not exist: %s: create them before the application starts", strings.Join(e.Topics, ", "))
+}
+
+// PartitionsError reports an internal topic that has another number of partitions
+// than its inputs ask for: some input got more, or fewer, since the topic was
+// made, or another application uses the ApplicationID. Keys of before are in the
+// partitions they were hashed to then, so state and inputs do not fit together
+// any more.
+type PartitionsError struct {
+	Topic  string
+	Has    int
+	Needs  int
+	Inputs []string // as in "orders has 6"
+}
+
+func (e *PartitionsError) Error() string {
+	return fmt.Sprintf("runtime: internal topic %s has %d partitions and needs %d (its inputs: %s): the number of partitions of an input changed, or another application uses the ApplicationID: reset the application (thalweg app reset), or choose another ApplicationID", e.Topic, e.Has, e.Needs, strings.Join(e.Inputs, ", "))
 }
 
 var errNoTasks = errors.New("runtime: the topology reads no topic")

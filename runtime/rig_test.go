@@ -161,11 +161,19 @@ func (r *rig) start(topo *topology.Topology, cfg Config) *process {
 // commit.Done, between processing and commit.
 func (r *rig) startHooked(topo *topology.Topology, cfg Config, hook func(*App, int, commit.Step)) *process {
 	r.t.Helper()
+	return r.startPrepared(topo, cfg, func(app *App) {
+		if hook != nil {
+			app.hook = func(worker int, step commit.Step) { hook(app, worker, step) }
+		}
+	})
+}
+
+// startPrepared is start with something done to the App before it runs.
+func (r *rig) startPrepared(topo *topology.Topology, cfg Config, prepare func(*App)) *process {
+	r.t.Helper()
 	app, err := New(topo, cfg)
 	require.NoError(r.t, err)
-	if hook != nil {
-		app.hook = func(worker int, step commit.Step) { hook(app, worker, step) }
-	}
+	prepare(app)
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{App: app, cancel: cancel, done: make(chan error, 1)}
 	go func() {

@@ -23,27 +23,9 @@ const appearTimeout = time.Minute
 func ensureTopics(ctx context.Context, client *kgo.Client, meta *cluster.Cluster, topics []internalTopic, cfg Config) error {
 	began := time.Now()
 	for attempt := 0; len(topics) > 0; attempt++ {
-		names := make([]string, len(topics))
-		for i, t := range topics {
-			names[i] = t.name
-		}
-		found, err := meta.Topics(ctx, names...)
+		missing, err := missingTopics(ctx, meta, topics)
 		if err != nil {
 			return err
-		}
-		var missing []internalTopic
-		var errs []error
-		for _, t := range topics {
-			ct, ok := found[t.name]
-			switch {
-			case !ok || slices.Contains(ct.Leaders, -1):
-				missing = append(missing, t)
-			case int32(len(ct.Leaders)) != t.partitions:
-				errs = append(errs, fmt.Errorf("runtime: internal topic %s has %d partitions and needs %d: the number of partitions of a source changed, or another application uses the ApplicationID: reset the application, or delete the topic and its state", t.name, len(ct.Leaders), t.partitions))
-			}
-		}
-		if len(errs) > 0 {
-			return errors.Join(errs...)
 		}
 		if len(missing) == 0 {
 			return nil
@@ -64,6 +46,31 @@ func ensureTopics(ctx context.Context, client *kgo.Client, meta *cluster.Cluster
 		}
 	}
 	return nil
+}
+
+// missingTopics returns the internal topics that are not there, or have no
+// leader yet. An error names all that have another number of partitions than they
+// need.
+func missingTopics(ctx context.Context, meta *cluster.Cluster, topics []internalTopic) (missing []internalTopic, err error) {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.name
+	}
+	found, err := meta.Topics(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, t := range topics {
+		ct, ok := found[t.name]
+		switch {
+		case !ok || slices.Contains(ct.Leaders, -1):
+			missing = append(missing, t)
+		case int32(len(ct.Leaders)) != t.partitions:
+			errs = append(errs, &PartitionsError{Topic: t.name, Has: len(ct.Leaders), Needs: int(t.partitions), Inputs: t.inputs})
+		}
+	}
+	return missing, errors.Join(errs...)
 }
 
 func createTopics(ctx context.Context, client *kgo.Client, topics []internalTopic, cfg Config) error {

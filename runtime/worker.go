@@ -12,6 +12,7 @@ import (
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/runtime/internal/assign"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/runtime/internal/membership"
 	"github.com/thalweg/thalweg/runtime/internal/produce"
 	"github.com/thalweg/thalweg/state"
 )
@@ -42,14 +43,10 @@ type worker struct {
 	wake            chan struct{}
 	wg              sync.WaitGroup
 
-	inboxMu sync.Mutex
-	inbox   []any
-	gone    bool // nobody reads the inbox any more
-
-	changes    []epochMsg // taken in, not yet carried out
-	ready      []any      // preparedMsg, restoredMsg
-	lost       bool       // the membership was lost; not yet carried out
-	losses     int        // how often it was
+	inbox      *inbox
+	membership *membership.Worker
+	next       *plan // of the change that is to be carried out
+	ready      []any // preparedMsg, restoredMsg
 	stopping   bool
 	lastCommit time.Time
 	pending    []produce.Offset // of the commit under way
@@ -60,17 +57,12 @@ type worker struct {
 
 // Messages to a worker.
 type (
-	// epochMsg is a new assignment epoch: the tasks to give up and to take on.
-	// A task whose inputs the plan changes is among both. done is called when
-	// those to give up are committed and closed.
-	epochMsg struct {
-		epoch  commit.Epoch
-		plan   *plan
-		giveUp []assign.Task
-		takeOn []assign.Task
-		done   func()
+	// tasksMsg is what the membership in the group means for the worker's
+	// tasks, and the plan under which they are opened.
+	tasksMsg struct {
+		membership.Message
+		plan *plan
 	}
-	lostMsg     struct{}
 	stopMsg     struct{}
 	preparedMsg struct {
 		slot *slot
@@ -84,29 +76,10 @@ type (
 )
 
 // post puts a message into the inbox. It never blocks.
-func (w *worker) post(m any) {
-	w.inboxMu.Lock()
-	gone := w.gone
-	if !gone {
-		w.inbox = append(w.inbox, m)
-	}
-	w.inboxMu.Unlock()
-	if e, ok := m.(epochMsg); ok && gone {
-		e.done()
-	}
-	w.notify()
-}
+func (w *worker) post(m any) { w.inbox.put(m) }
 
 // notify wakes the worker.
 func (w *worker) notify() { wakeUp(w.wake) }
-
-// wakeUp wakes the reader of a channel of capacity one.
-func wakeUp(wake chan struct{}) {
-	select {
-	case wake <- struct{}{}:
-	default:
-	}
-}
 
 func (w *worker) now() int64 { return w.clock().UnixMilli() }
 
@@ -114,7 +87,6 @@ func (w *worker) now() int64 { return w.clock().UnixMilli() }
 func (w *worker) run() error {
 	defer w.wg.Wait()
 	defer w.producer.Close()
-	defer w.release()
 	if err := w.reinit(); err != nil {
 		if w.app.stopRequested() {
 			return nil
@@ -182,25 +154,12 @@ func (w *worker) turn() (busy bool, err error) {
 // receive takes in all messages. What they say about the epoch counts at once;
 // tasks change hands in settle.
 func (w *worker) receive() {
-	w.inboxMu.Lock()
-	inbox := w.inbox
-	w.inbox = nil
-	w.inboxMu.Unlock()
-	for _, m := range inbox {
+	for _, m := range w.inbox.take() {
 		switch m := m.(type) {
-		case epochMsg:
-			// All tasks here are the member's in the new epoch, or it is
-			// this epoch that asks to give them up.
-			w.machine.Confirm(m.epoch, true)
-			w.changes = append(w.changes, m)
-		case lostMsg:
-			w.machine.Lost()
-			w.lost = true
-			w.losses++
-			for _, c := range w.changes {
-				c.done()
+		case tasksMsg:
+			if w.membership.Receive(m.Message, w.runs()) {
+				w.next = m.plan
 			}
-			w.changes = nil
 		case stopMsg:
 			w.stopping = true
 		case preparedMsg, restoredMsg:
@@ -209,41 +168,16 @@ func (w *worker) receive() {
 	}
 }
 
+// runs are the tasks of the worker, sorted.
+func (w *worker) runs() []assign.Task {
+	return slices.SortedFunc(maps.Keys(w.slots), assign.Task.Compare)
+}
+
 // settle carries out losses and changes of the assignment, between
 // transactions.
 func (w *worker) settle() error {
-	if w.lost {
-		if err := w.abort(); err != nil {
-			return err
-		}
-	}
-	for len(w.changes) > 0 {
-		c := w.changes[0]
-		if len(c.giveUp) > 0 {
-			losses := w.losses
-			if err := w.commit(); err != nil {
-				return err
-			}
-			if w.losses != losses {
-				return w.settle() // the changes are others by now
-			}
-		}
-		w.changes = w.changes[1:]
-		for _, id := range c.giveUp {
-			if s := w.slots[id]; s != nil {
-				if err := w.close(s); err != nil {
-					w.app.logger.Warn("closing task", "task", name(id), "err", err)
-				}
-			}
-		}
-		w.plan = c.plan
-		for _, id := range c.takeOn {
-			if err := w.open(id); err != nil {
-				c.done()
-				return err
-			}
-		}
-		c.done()
+	if err := w.reassign(); err != nil {
+		return err
 	}
 	for len(w.ready) > 0 {
 		m := w.ready[0]
@@ -254,6 +188,60 @@ func (w *worker) settle() error {
 	}
 	return nil
 }
+
+// reassign gives up the tasks that are the worker's no more, and takes on those
+// that are new. What there is to be told meanwhile is looked at again from the
+// beginning: a commit takes in messages while it waits.
+func (w *worker) reassign() error {
+	for {
+		if w.membership.Lost() {
+			if len(w.slots) > 0 || w.machine.Poisoned() { // unless a commit found out
+				if err := w.abort(); err != nil {
+					return err
+				}
+			}
+			w.answer(w.membership.Closed())
+		}
+		change, ok := w.membership.Change()
+		if !ok {
+			return nil
+		}
+		closing := closing(change, w.runs())
+		if len(closing) > 0 || w.machine.Poisoned() {
+			losses := w.membership.Losses()
+			if err := w.commit(); err != nil {
+				return err
+			}
+			if w.membership.Losses() != losses {
+				continue
+			}
+		}
+		for _, id := range closing {
+			if err := w.close(w.slots[id]); err != nil {
+				w.app.logger.Warn("closing task", "task", name(id), "err", err)
+			}
+		}
+		w.plan = w.next
+		for _, id := range change.Tasks {
+			if w.slots[id] == nil {
+				if err := w.open(id); err != nil {
+					return err
+				}
+			}
+		}
+		w.answer(w.membership.CarriedOut(w.runs()))
+	}
+}
+
+// closing are the tasks that a change takes away or opens anew.
+func closing(change membership.Message, runs []assign.Task) []assign.Task {
+	return slices.DeleteFunc(runs, func(t assign.Task) bool {
+		return slices.Contains(change.Tasks, t) && !slices.Contains(change.Reopen, t)
+	})
+}
+
+// answer tells the membership what was carried out.
+func (w *worker) answer(a membership.Answer) { w.app.member.inbox.put(a) }
 
 // advance brings a slot nearer to running, as a message says that it is. A slot
 // that was closed meanwhile stays so.
@@ -459,18 +447,6 @@ func (w *worker) abandon() {
 	}
 }
 
-// release lets those go who wait for tasks to be given up.
-func (w *worker) release() {
-	w.inboxMu.Lock()
-	w.gone = true
-	w.inboxMu.Unlock()
-	w.receive()
-	for _, c := range w.changes {
-		c.done()
-	}
-	w.changes = nil
-}
-
 func (w *worker) sorted() []*slot {
 	return slices.SortedFunc(maps.Values(w.slots), func(a, b *slot) int { return a.id.Compare(b.id) })
 }
@@ -481,6 +457,7 @@ func newWorker(a *App, index int) *worker {
 		app: a, index: index, ctx: a.ctx, slots: make(map[assign.Task]*slot), wake: make(chan struct{}, 1),
 		machine: commit.New(a.cfg.transactional()), dropped: make(map[string]int64), clock: time.Now,
 	}
+	w.inbox, w.membership = newInbox(w.wake), membership.NewWorker(w.machine)
 	w.lastCommit = w.clock()
 	if a.db != nil {
 		w.cache = state.NewCache(a.cfg.StateMemory / 4 / int64(a.cfg.Workers))

@@ -152,7 +152,7 @@ func TestWireRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(s, got))
 
-	a := Assignment{Refused: "no", Tasks: all(1, 3), Known: []string{"x"}, Topics: []Topic{{"a-1", 3}, {"a-2", 1}}}
+	a := Assignment{Refused: "no", Tasks: all(1, 3), Known: []string{"x"}, Topics: []Topic{{"a-1", 3, [16]byte{1, 15: 2}}, {"a-2", 1, [16]byte{}}}}
 	gotA, err := ParseAssignment(a.AppendTo(nil))
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(a, gotA))

@@ -8,7 +8,7 @@ import (
 
 // version of both blobs. A reader takes its own and older ones; what a newer
 // version adds comes after what this one knows and is left unread.
-const version = 2
+const version = 3
 
 // ErrMalformed reports user data that does not decode.
 var ErrMalformed = errors.New("assign: malformed user data")
@@ -35,15 +35,16 @@ type Assignment struct {
 	// that whoever leads the next one can fence those that are gone, even if
 	// the present leader is among them.
 	Known []string
-	// Topics are those that match the patterns of the topology, as the leader
-	// saw them: all members read the same. Since version 2.
+	// Topics are those that the topology reads, as the leader saw them: all
+	// members read the same. Since version 2, their ids since version 3.
 	Topics []Topic
 }
 
-// Topic is a topic with its number of partitions.
+// Topic is a topic as it was seen.
 type Topic struct {
 	Name       string
 	Partitions int32
+	ID         [16]byte // zero where brokers have none
 }
 
 // AppendTo appends the encoded subscription to dst.
@@ -93,6 +94,9 @@ func (a Assignment) AppendTo(dst []byte) []byte {
 		dst = appendString(dst, t.Name)
 		dst = binary.AppendVarint(dst, int64(t.Partitions))
 	}
+	for _, t := range a.Topics {
+		dst = append(dst, t.ID[:]...)
+	}
 	return dst
 }
 
@@ -104,6 +108,11 @@ func ParseAssignment(src []byte) (Assignment, error) {
 	if v >= 2 {
 		for range r.length(2) {
 			a.Topics = append(a.Topics, Topic{Name: r.string(), Partitions: int32(r.varint())})
+		}
+	}
+	if v >= 3 {
+		for i := range a.Topics {
+			a.Topics[i].ID = r.id()
 		}
 	}
 	return a, r.err
@@ -195,6 +204,15 @@ func (r *reader) string() string {
 	s := string(r.src[:n])
 	r.src = r.src[n:]
 	return s
+}
+
+func (r *reader) id() (id [16]byte) {
+	if len(r.src) < len(id) {
+		r.fail("topic id")
+		return id
+	}
+	r.src = r.src[copy(id[:], r.src):]
+	return id
 }
 
 func (r *reader) strings() []string {

@@ -98,12 +98,14 @@ func (m *Machine) Step() Step { return m.step }
 // Poisoned reports that the open transaction cannot be committed.
 func (m *Machine) Poisoned() bool { return m.poisoned }
 
-// Confirm takes in a new epoch. all reports whether every task the worker runs
-// is the member's in it, or was until this very epoch, which asks to give it
-// up: nobody else has it before the member joins again.
-func (m *Machine) Confirm(e Epoch, all bool) Step {
-	m.epoch, m.confirmed = e, all
-	if !all {
+// Confirm takes in a new epoch. agreed reports whether the tasks that the worker
+// runs are those that the membership takes it to run, all of which are the
+// member's in the epoch, or were until this very epoch, which asks to give them
+// up: nobody else has those before the member joins again. A worker for which
+// they differ must not commit what it did.
+func (m *Machine) Confirm(e Epoch, agreed bool) Step {
+	m.epoch, m.confirmed = e, agreed
+	if !agreed {
 		m.poisoned = true
 	}
 	if m.step == Await {

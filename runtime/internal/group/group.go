@@ -5,11 +5,14 @@
 // Invariants:
 //
 //   - an Epoch is immutable: member, generation and tasks belong together;
-//   - a member joins again only after the handler returned from the assignment
-//     before, so nothing is given up while its transaction is open;
-//   - Lost is called before anything that follows the loss, in particular
-//     before the member joins anew: what was running must not commit under a
-//     later generation.
+//   - a member joins again only after the assignment before was carried out, or
+//     lost, so nothing is given up while its transaction is open;
+//   - the handler is called by one goroutine, in the order of what happened:
+//     Lost comes before anything that follows the loss, in particular before the
+//     member joins anew, since what was running must not commit under a later
+//     generation;
+//   - a member sends heartbeats for as long as its generation lives and while it
+//     carries out an assignment after that.
 package group
 
 import (
@@ -38,23 +41,32 @@ type Epoch struct {
 	Member     string
 	Generation int32
 	Tasks      []assign.Task
+	Leader     bool           // this member leads the group
 	Known      []string       // transactional ids of the generation's members
-	Topics     []assign.Topic // that match the topology's patterns
+	Topics     []assign.Topic // the topology's inputs, as the leader saw them
 }
 
-// Handler is told about the member's fate, from the goroutine of Run. Lost may
-// be called while Assigned has not returned yet, from another goroutine.
+// Outcome is how an assignment was carried out.
+type Outcome struct {
+	// GaveUp reports that tasks were given up: the member joins again to hand
+	// them over.
+	GaveUp bool
+	Err    error // ends the membership
+}
+
+// Handler is told about the member's fate, from the goroutine of Run.
 type Handler interface {
 	// Subscription is called before each join.
 	Subscription() assign.Subscription
 	// Balance is called on the leader: it plans the generation. members is by
 	// member id. An error ends the membership.
 	Balance(ctx context.Context, members map[string]assign.Subscription) (map[string]assign.Assignment, error)
-	// Assigned is called with each new epoch. It returns once the tasks that
-	// are not in the epoch any more are committed and closed, and reports
-	// whether there were any: then the member joins again to hand them over.
-	Assigned(ctx context.Context, e Epoch) (gaveUp bool, err error)
-	// Lost is called when the group goes on without this member.
+	// Assigned is called with each new epoch and does not wait. The outcome
+	// comes once the tasks that are not in the epoch any more are committed and
+	// closed. Nobody waits for it after Lost or the end of ctx.
+	Assigned(ctx context.Context, e Epoch) <-chan Outcome
+	// Lost is called when the group goes on without this member. It does not
+	// wait.
 	Lost(reason error)
 }
 
@@ -121,13 +133,20 @@ func (m *Member) Run(ctx context.Context) error {
 		switch {
 		case err == nil, errors.Is(err, kerr.RebalanceInProgress):
 			report.Over(m.cfg.Logger, coordinator)
-		case errors.Is(err, ErrFencedInstance), isFatal(err):
+		case errors.Is(err, ErrFencedInstance):
+			m.lose(err)
+			m.id = "" // it is the other process's
+			return err
+		case isFatal(err):
 			m.lose(err)
 			return err
 		case isLost(err):
 			report.Over(m.cfg.Logger, coordinator)
 			m.cfg.Logger.Warn("lost the group membership, joining again", "group", m.cfg.Group, "member", m.id, "err", err)
 			m.lose(err)
+			if !errors.Is(err, kerr.IllegalGeneration) {
+				m.id = "" // the coordinator forgot it
+			}
 		default:
 			// The coordinator cannot be reached or is moving. Whether the
 			// membership still stands it will say when it answers.
@@ -148,9 +167,6 @@ func (m *Member) lose(reason error) {
 	}
 	m.joined = false
 	m.generation = -1
-	if !errors.Is(reason, kerr.IllegalGeneration) {
-		m.id = "" // the coordinator forgot it
-	}
 }
 
 // generationOnce joins, syncs, hands the assignment over and stays until the
@@ -168,75 +184,45 @@ func (m *Member) generationOnce(ctx context.Context) error {
 		return &fatalError{fmt.Errorf("group: refused by the group's leader: %s", a.Refused)}
 	}
 	m.joined = true
-	e := Epoch{Member: m.id, Generation: m.generation, Tasks: a.Tasks, Known: a.Known, Topics: a.Topics}
-	return m.stay(ctx, e)
+	return m.stay(ctx, Epoch{
+		Member: m.id, Generation: m.generation, Tasks: a.Tasks,
+		Leader: join.LeaderID == m.id, Known: a.Known, Topics: a.Topics,
+	})
 }
 
-// stay hands e over and heartbeats until the generation ends.
+// stay hands e over and heartbeats until the generation ends and e is carried
+// out.
 func (m *Member) stay(ctx context.Context, e Epoch) error {
-	type outcome struct {
-		gaveUp bool
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		gaveUp, err := m.cfg.Handler.Assigned(ctx, e)
-		done <- outcome{gaveUp, err}
-	}()
-	handed := false
-	wait := func() (bool, error) { // for the handler
-		if handed {
-			return false, nil
-		}
-		o := <-done
-		handed = true
-		if o.err != nil && ctx.Err() == nil {
-			return false, &fatalError{o.err}
-		}
-		return o.gaveUp, nil
-	}
+	outcome := m.cfg.Handler.Assigned(ctx, e)
+	again := m.again
+	over := false // the generation is: join again once e is carried out
 	tick := time.NewTicker(m.cfg.Heartbeat)
 	defer tick.Stop()
-	for {
+	for outcome != nil || !over {
 		select {
-		case o := <-done:
-			handed = true
-			if o.err != nil {
-				if ctx.Err() != nil {
-					return nil
-				}
-				return &fatalError{o.err}
+		case o := <-outcome:
+			if o.Err != nil {
+				return &fatalError{o.Err}
 			}
-			if o.gaveUp {
-				return nil
-			}
-		case <-m.again:
-			_, err := wait()
-			return err
+			outcome, over = nil, over || o.GaveUp
+		case <-again:
+			again, over = nil, true
 		case <-tick.C:
 			err := m.heartbeat(ctx)
 			switch {
 			case err == nil:
 			case errors.Is(err, kerr.RebalanceInProgress):
-				_, err := wait()
-				return err
-			case isLost(err), errors.Is(err, ErrFencedInstance):
-				// Before waiting for the handler: it may itself be
-				// waiting for an epoch that will not come.
-				m.cfg.Handler.Lost(err)
-				m.joined = false
-				if _, herr := wait(); herr != nil {
-					return herr
-				}
+				over = true
+			case isLost(err), isFatal(err), errors.Is(err, ErrFencedInstance):
 				return err
 			default:
 				m.cfg.Logger.Debug("heartbeat failed", "group", m.cfg.Group, "err", err)
 			}
 		case <-ctx.Done():
-			_, err := wait()
-			return err
+			return nil
 		}
 	}
+	return nil
 }
 
 // Leave tells the group that the member is gone for good, so that it does not

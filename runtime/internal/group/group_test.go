@@ -83,14 +83,16 @@ func (c *coordinator) Balance(_ context.Context, members map[string]assign.Subsc
 	return out, nil
 }
 
-func (c *coordinator) Assigned(_ context.Context, e Epoch) (bool, error) {
+func (c *coordinator) Assigned(_ context.Context, e Epoch) <-chan Outcome {
 	c.note("assigned %s in %d", e.Member, e.Generation)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.enough--; c.enough == 0 {
 		c.done()
 	}
-	return false, nil
+	outcome := make(chan Outcome, 1)
+	outcome <- Outcome{}
+	return outcome
 }
 
 func (c *coordinator) Lost(error) { c.note("lost") }

@@ -1,0 +1,147 @@
+package runtime
+
+import (
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/thalweg/thalweg/runtime/internal/membership"
+	"github.com/thalweg/thalweg/topology"
+)
+
+// members are the ids of the members of a group, and the group's state.
+func (r *rig) members(group string) (ids []string, state string) {
+	r.t.Helper()
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups = []string{group}
+	resp, err := req.RequestWith(r.t.Context(), r.client)
+	require.NoError(r.t, err)
+	for _, m := range resp.Groups[0].Members {
+		ids = append(ids, m.MemberID)
+	}
+	return ids, resp.Groups[0].State
+}
+
+// expel makes the group forget a member.
+func (r *rig) expel(group, id string) {
+	r.t.Helper()
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.MemberID = group, id
+	lm := kmsg.NewLeaveGroupRequestMember()
+	lm.MemberID = id
+	req.Members = append(req.Members, lm)
+	resp, err := req.RequestWith(r.t.Context(), r.client)
+	require.NoError(r.t, err)
+	require.Zero(r.t, resp.ErrorCode)
+}
+
+func (p *process) running() (n int) {
+	for _, t := range p.Metrics().Tasks {
+		if t.Running {
+			n++
+		}
+	}
+	return n
+}
+
+// run waits until each process runs n tasks.
+func run(t *testing.T, n int, ps ...*process) {
+	t.Helper()
+	for _, p := range ps {
+		require.Eventually(t, func() bool { return p.running() == n && p.State() == Running }, 20*time.Second, 5*time.Millisecond)
+	}
+}
+
+// The group forgets a process that sleeps between the decision what its workers
+// are to run and their being told, and gives the tasks to others: none of them
+// may run there when it wakes.
+func TestLostBetweenDecisionAndMessages(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 2, "out": 1})
+	topo, cfg := upper(t), r.config("app")
+	cfg.Workers = 1
+	var armed atomic.Bool
+	held, release := make(chan struct{}), make(chan struct{})
+	hold := func(out membership.Output) {
+		if slices.ContainsFunc(out.Messages, func(m membership.Message) bool { return len(m.Tasks) > len(m.Before) }) && armed.CompareAndSwap(true, false) {
+			close(held)
+			<-release
+		}
+	}
+	sleeper := r.startTold(topo, cfg, hold)
+	run(t, 2, sleeper)
+	other := r.start(topo, cfg)
+	run(t, 1, sleeper, other)
+	armed.Store(true)
+	require.NoError(t, other.stop())
+	<-held
+	ids, _ := r.members("app")
+	require.Len(t, ids, 1)
+	r.expel("app", ids[0])
+	c := r.start(topo, cfg)
+	run(t, 2, c)
+	d := r.start(topo, cfg)
+	run(t, 1, c, d)
+	close(release)
+	require.Eventually(t, func() bool {
+		ids, state := r.members("app")
+		return len(ids) == 3 && state == "Stable"
+	}, 20*time.Second, 5*time.Millisecond)
+	run(t, 0, sleeper)
+
+	var want []string
+	for round := range 10 {
+		want = append(want, r.sendEach("lines", 2, round)...)
+		require.ElementsMatch(t, want, values(r.committed("out", 0, count(len(want)))))
+	}
+	run(t, 1, c, d)
+	run(t, 0, sleeper)
+}
+
+// startTold is start with a hook before the workers are told of the membership.
+func (r *rig) startTold(topo *topology.Topology, cfg Config, hook func(membership.Output)) *process {
+	return r.startPrepared(topo, cfg, func(a *App) { a.beforeTell = hook })
+}
+
+// A process that the group refuses leaves at once, and has made nothing.
+func TestRefusedLeavesNothing(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "out": 1, "counts": 1})
+	first := r.start(upper(t), r.config("app"))
+	run(t, 1, first)
+	err := r.start(wordCount(t), r.config("app")).wait()
+	require.ErrorContains(t, err, "refused by the group's leader")
+	ids, _ := r.members("app")
+	require.Len(t, ids, 1)
+	found, err := first.meta.Topics(t.Context(), "app-counts-repartition", "app-counts-changelog")
+	require.NoError(t, err)
+	require.Empty(t, found)
+	r.produce("lines", 0, kv{"k", "a"})
+	r.committed("out", 0, count(1))
+}
+
+// A process with an instance id stays a member when it stops: its tasks wait for
+// its restart, unless it is not to come back.
+func TestStaticMemberStays(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 4, "out": 1})
+	topo := upper(t)
+	start := func(id string, leave bool) *process {
+		cfg := r.config("app")
+		cfg.InstanceID, cfg.LeaveOnStop, cfg.SessionTimeout = id, leave, 30*time.Second
+		return r.start(topo, cfg)
+	}
+	one, two := start("one", false), start("two", false)
+	run(t, 2, one, two)
+	require.NoError(t, two.stop())
+	ids, state := r.members("app")
+	require.Len(t, ids, 2)
+	require.Equal(t, "Stable", state)
+	two = start("two", true)
+	run(t, 2, one, two)
+	want := r.sendEach("lines", 4, 1)
+	require.ElementsMatch(t, want, values(r.committed("out", 0, count(4))))
+	require.NoError(t, two.stop())
+	run(t, 4, one)
+}
