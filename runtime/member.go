@@ -27,6 +27,8 @@ type member struct {
 	inbox       *inbox
 	leads       atomic.Bool
 
+	losses int // told by the group's goroutine
+
 	// These belong to the goroutine of run.
 	machine *membership.Machine
 	plan    *plan    // under which tasks are opened
@@ -39,6 +41,7 @@ type member struct {
 type (
 	joinedMsg struct {
 		ctx     context.Context
+		losses  int // before it
 		epoch   group.Epoch
 		outcome chan<- group.Outcome
 	}
@@ -46,9 +49,8 @@ type (
 	// laidMsg is the plan of an epoch, which took asking the brokers.
 	laidMsg struct {
 		joinedMsg
-		losses int // when it was begun
-		plan   *plan
-		err    error
+		plan *plan
+		err  error
 	}
 	subscriptionMsg struct{ reply chan<- assign.Subscription }
 )
@@ -77,12 +79,15 @@ func (m *member) Subscription() assign.Subscription {
 // Assigned implements group.Handler.
 func (m *member) Assigned(ctx context.Context, e group.Epoch) <-chan group.Outcome {
 	outcome := make(chan group.Outcome, 1)
-	m.inbox.put(joinedMsg{ctx, e, outcome})
+	m.inbox.put(joinedMsg{ctx, m.losses, e, outcome})
 	return outcome
 }
 
 // Lost implements group.Handler.
-func (m *member) Lost(reason error) { m.inbox.put(lostEpochMsg{reason}) }
+func (m *member) Lost(reason error) {
+	m.losses++
+	m.inbox.put(lostEpochMsg{reason})
+}
 
 // run is the owner of the inbox until done is closed, which has to be after the
 // group and all workers have ended.
@@ -134,10 +139,9 @@ func (m *member) joined(j joinedMsg) {
 		m.assign(j, p)
 		return
 	}
-	losses := m.machine.Losses()
 	m.laying.Go(func() {
 		p, err := m.app.lay(j.ctx, j.epoch.Topics)
-		m.inbox.put(laidMsg{j, losses, p, err})
+		m.inbox.put(laidMsg{j, p, err})
 	})
 }
 
@@ -147,7 +151,10 @@ func (m *member) assign(j joinedMsg, p *plan) {
 	m.plan = p
 	m.app.adopt(before, p)
 	m.outcome = j.outcome
-	e := membership.Epoch{Epoch: commit.Epoch{Member: j.epoch.Member, Generation: j.epoch.Generation}, Tasks: j.epoch.Tasks}
+	e := membership.Epoch{
+		Epoch:  commit.Epoch{Member: j.epoch.Member, Generation: j.epoch.Generation},
+		Losses: j.losses, Tasks: j.epoch.Tasks,
+	}
 	if p != before {
 		e.Changed = func(t assign.Task) bool { return !slices.Equal(before.reads(t), p.reads(t)) }
 	}

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -28,6 +29,8 @@ type coordinator struct {
 	done       func()
 	enough     int // assignments after which the member is stopped
 	rejoin     bool
+	outcome    chan Outcome // of all assignments; nil: at once
+	beats      int          // heartbeats still to come before outcome
 }
 
 func (c *coordinator) note(format string, args ...any) {
@@ -65,6 +68,10 @@ func (c *coordinator) Request(_ context.Context, r kmsg.Request) (kmsg.Response,
 		if len(c.heartbeat) > 0 {
 			resp.ErrorCode, c.heartbeat = c.heartbeat[0], c.heartbeat[1:]
 		}
+		if c.beats--; c.beats == 0 {
+			c.events = append(c.events, "carried out")
+			c.outcome <- Outcome{}
+		}
 		return resp, nil
 	case *kmsg.LeaveGroupRequest:
 		c.note("leave %q", r.Members[0].MemberID)
@@ -89,6 +96,9 @@ func (c *coordinator) Assigned(_ context.Context, e Epoch) <-chan Outcome {
 	defer c.mu.Unlock()
 	if c.enough--; c.enough == 0 {
 		c.done()
+	}
+	if c.outcome != nil {
+		return c.outcome
 	}
 	outcome := make(chan Outcome, 1)
 	outcome <- Outcome{}
@@ -140,9 +150,38 @@ func TestRejoin(t *testing.T) {
 	require.Equal(t, []string{`join ""`, "assigned m1 in 1", `join "m1"`, "assigned m1 in 2"}, c.events)
 }
 
+// TestHeartbeatsUntilCarriedOut: a member whose generation is over stays alive
+// while it carries out its assignment, and does not join before.
+func TestHeartbeatsUntilCarriedOut(t *testing.T) {
+	over := kerr.RebalanceInProgress.Code
+	c := &coordinator{heartbeat: []int16{0, over, over, over, over}, outcome: make(chan Outcome, 1), beats: 5, enough: 2}
+	_, err := run(t, c)
+	require.NoError(t, err)
+	require.Equal(t, []string{`join ""`, "assigned m1 in 1", "carried out", `join "m1"`, "assigned m1 in 2"}, c.events)
+}
+
+// TestLostWhileCarryingOut: nobody waits for what will not be carried out.
+func TestLostWhileCarryingOut(t *testing.T) {
+	c := &coordinator{heartbeat: []int16{kerr.RebalanceInProgress.Code, kerr.IllegalGeneration.Code}, outcome: make(chan Outcome), enough: 2}
+	_, err := run(t, c)
+	require.NoError(t, err)
+	require.Equal(t, []string{`join ""`, "assigned m1 in 1", "lost", `join "m1"`, "assigned m1 in 2"}, c.events)
+}
+
+// TestOutcomeFails: an assignment that cannot be carried out ends the membership.
+func TestOutcomeFails(t *testing.T) {
+	c := &coordinator{outcome: make(chan Outcome, 1)}
+	c.outcome <- Outcome{Err: errors.New("no such plan")}
+	_, err := run(t, c)
+	require.ErrorContains(t, err, "no such plan")
+}
+
 func TestRefused(t *testing.T) {
-	_, err := run(t, &coordinator{refused: "another topology"})
+	c := &coordinator{refused: "another topology"}
+	m, err := run(t, c)
 	require.ErrorContains(t, err, "another topology")
+	require.NoError(t, m.Leave(t.Context())) // the others need not wait for the session
+	require.Equal(t, `leave "m1"`, c.events[len(c.events)-1])
 }
 
 func TestFencedInstance(t *testing.T) {

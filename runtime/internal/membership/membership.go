@@ -29,7 +29,8 @@ import (
 // Epoch is one assignment of the group to this process.
 type Epoch struct {
 	commit.Epoch
-	Tasks []assign.Task
+	Losses int // of the membership before it
+	Tasks  []assign.Task
 	// Changed reports that a task reads other partitions than in the epoch
 	// before and has to be opened anew. Nil: none does.
 	Changed func(assign.Task) bool
@@ -89,8 +90,12 @@ func (m *Machine) Owned() (tasks []assign.Task, generation int32) {
 // Losses is how often the membership was lost.
 func (m *Machine) Losses() int { return m.losses }
 
-// Joined takes in that the process is a member in a new epoch.
+// Joined takes in that the process is a member in a new epoch, unless that was
+// lost since.
 func (m *Machine) Joined(e Epoch) Output {
+	if e.Losses != m.losses {
+		return Output{}
+	}
 	m.next = &e
 	return m.proceed()
 }
