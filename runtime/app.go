@@ -310,7 +310,7 @@ func (a *App) work(ctx context.Context) error {
 	owner.Wait()
 	// A static member stays, for its restart: the others wait until its session
 	// has expired.
-	if !a.crashed.Load() && (a.cfg.InstanceID == "" || a.cfg.LeaveOnStop || len(errs) > 0) {
+	if !a.crashed.Load() && (a.cfg.InstanceID == "" || a.cfg.LeaveOnStop) {
 		leave, cancel := context.WithTimeout(a.ctx, leaveTimeout)
 		defer cancel()
 		if err := membership.Leave(leave); err != nil {

@@ -214,8 +214,10 @@ func (a *App) adopt(before, p *plan) {
 		case t.ID != b.ID || t.Partitions < b.Partitions:
 			a.logger.Warn("source topic was deleted and created again: tasks begin where its new offsets say, and state that came from the old topic stays; reset the application if that is not what you want",
 				"topic", t.Name, "partitions", t.Partitions, "before", b.Partitions)
+		case t.Partitions > b.Partitions && p.keeps(t.Name):
+			a.logger.Warn("source topic has more partitions: they become tasks, in which keys that were in another partition before find no state", "topic", t.Name, "partitions", t.Partitions, "before", b.Partitions)
 		case t.Partitions > b.Partitions:
-			a.logger.Warn("source topic has more partitions: they become tasks, and keys that producers send elsewhere now meet no state of before", "topic", t.Name, "partitions", t.Partitions, "before", b.Partitions)
+			a.logger.Info("source topic has more partitions: they become tasks", "topic", t.Name, "partitions", t.Partitions, "before", b.Partitions)
 		}
 	}
 	for _, topic := range slices.Sorted(maps.Keys(was)) {

@@ -7,8 +7,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/runtime/internal/assign"
+	"github.com/thalweg/thalweg/runtime/internal/cluster"
+	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/runtime/internal/membership"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -144,4 +148,107 @@ func TestStaticMemberStays(t *testing.T) {
 	require.ElementsMatch(t, want, values(r.committed("out", 0, count(4))))
 	require.NoError(t, two.stop())
 	run(t, 4, one)
+}
+
+// An epoch that does not come, while the leader takes its time, costs one abort:
+// the worker waits for it before it processes again.
+func TestLongRebalance(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "out": 1})
+	topo, cfg := upper(t), r.config("app")
+	cfg.Workers, cfg.TransactionTimeout = 1, 200*time.Millisecond
+	var turns atomic.Int64
+	leader := r.lead(topo)
+	p := r.startHooked(topo, cfg, func(_ *App, _ int, step commit.Step) {
+		if step == commit.Done {
+			turns.Add(1)
+		}
+	})
+	leader.assign(leader.join(2), assign.Task{})
+	want := r.sendEach("lines", 1, 1)
+	r.committed("out", 0, count(1))
+
+	generation := leader.join(2)
+	want = append(want, r.sendEach("lines", 1, 2)...)
+	require.Eventually(t, func() bool { return p.Metrics().Aborts > 0 }, 20*time.Second, 5*time.Millisecond)
+	under := turns.Load()
+	require.Eventually(t, func() bool { return turns.Load() > under+20 }, 20*time.Second, 5*time.Millisecond)
+	leader.assign(generation, assign.Task{})
+	require.Equal(t, want, values(r.committed("out", 0, count(2))))
+	require.Equal(t, int64(1), p.Metrics().Aborts)
+}
+
+// leader is a member that runs nothing and, as it is the first, leads the group.
+type leader struct {
+	r        *rig
+	id       string
+	protocol kmsg.JoinGroupRequestProtocol
+	inputs   []assign.Topic
+	members  []string
+}
+
+// lead joins the group.
+func (r *rig) lead(topo *topology.Topology) *leader {
+	l := &leader{r: r, protocol: kmsg.NewJoinGroupRequestProtocol()}
+	found, err := cluster.New(r.client).Topics(r.t.Context(), "lines")
+	require.NoError(r.t, err)
+	l.inputs = []assign.Topic{{Name: "lines", Partitions: int32(len(found["lines"].Leaders)), ID: found["lines"].ID}}
+	meta := kmsg.NewConsumerMemberMetadata()
+	meta.UserData = assign.Subscription{Process: "leader", Fingerprint: topo.Fingerprint(), Workers: 1}.AppendTo(nil)
+	l.protocol.Name, l.protocol.Metadata = "thalweg", meta.AppendTo(nil)
+	l.assign(l.join(1))
+	return l
+}
+
+// join joins until the group has n members, and returns the generation.
+func (l *leader) join(n int) int32 {
+	l.r.t.Helper()
+	for {
+		req := kmsg.NewPtrJoinGroupRequest()
+		req.Group, req.MemberID, req.ProtocolType = "app", l.id, "consumer"
+		req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = 30_000, 30_000
+		req.Protocols = append(req.Protocols, l.protocol)
+		resp, err := req.RequestWith(l.r.t.Context(), l.r.client)
+		require.NoError(l.r.t, err)
+		l.id = resp.MemberID
+		if resp.ErrorCode == kerr.MemberIDRequired.Code {
+			continue
+		}
+		require.Zero(l.r.t, resp.ErrorCode)
+		require.Equal(l.r.t, l.id, resp.LeaderID)
+		l.members = nil
+		for _, m := range resp.Members {
+			l.members = append(l.members, m.MemberID)
+		}
+		if len(l.members) == n {
+			return resp.Generation
+		}
+		l.sync(resp.Generation) // another may be joining already
+	}
+}
+
+// assign gives tasks to the other member.
+func (l *leader) assign(generation int32, tasks ...assign.Task) {
+	l.r.t.Helper()
+	require.Zero(l.r.t, l.sync(generation, tasks...))
+}
+
+func (l *leader) sync(generation int32, tasks ...assign.Task) (code int16) {
+	l.r.t.Helper()
+	req := kmsg.NewPtrSyncGroupRequest()
+	req.Group, req.MemberID, req.Generation = "app", l.id, generation
+	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("thalweg")
+	for _, id := range l.members {
+		a := assign.Assignment{Topics: l.inputs}
+		if id != l.id {
+			a.Tasks = tasks
+		}
+		blob := kmsg.NewConsumerMemberAssignment()
+		blob.UserData = a.AppendTo(nil)
+		ga := kmsg.NewSyncGroupRequestGroupAssignment()
+		ga.MemberID, ga.MemberAssignment = id, blob.AppendTo(nil)
+		req.GroupAssignment = append(req.GroupAssignment, ga)
+	}
+	resp, err := req.RequestWith(l.r.t.Context(), l.r.client)
+	require.NoError(l.r.t, err)
+	return resp.ErrorCode
 }

@@ -209,6 +209,16 @@ func (p *plan) stateful(t assign.Task) bool {
 	return sub != nil && slices.ContainsFunc(sub.stores, func(s storePlan) bool { return s.changelog != "" })
 }
 
+// keeps reports whether tasks that read a topic have stores.
+func (p *plan) keeps(topic string) bool {
+	for _, s := range p.subs {
+		if !s.Global && len(s.stores) > 0 && slices.Contains(s.sources, topic) {
+			return true
+		}
+	}
+	return false
+}
+
 // MissingTopicsError names source topics that do not exist. The application
 // makes its internal topics itself, never its inputs.
 type MissingTopicsError struct{ Topics []string }

@@ -280,8 +280,8 @@ func (w *worker) process() (busy bool, err error) {
 	if w.order == nil {
 		w.order = slices.SortedFunc(maps.Values(w.slots), func(a, b *slot) int { return a.id.Compare(b.id) })
 	}
-	if w.app.paused.Load() {
-		return false, nil // Resume will wake the worker
+	if w.held() {
+		return false, nil
 	}
 	if w.producer.Buffered() > maxUnacked {
 		return false, nil // Notify will wake the worker
@@ -324,6 +324,11 @@ func (w *worker) process() (busy bool, err error) {
 	return busy, nil
 }
 
+// held reports that nothing is to be processed: the application is paused, and
+// Resume will wake the worker, or there is no epoch to commit under, and the
+// message of the next one will.
+func (w *worker) held() bool { return w.app.paused.Load() || !w.machine.Confirmed() }
+
 // due reports whether it is time to commit.
 func (w *worker) due() bool {
 	if w.machine.Poisoned() {
@@ -363,7 +368,7 @@ func (w *worker) rest() {
 	}
 	now := w.now()
 	for _, s := range w.slots {
-		if s.phase != running || w.app.paused.Load() {
+		if s.phase != running || w.held() {
 			continue
 		}
 		if at, ok := s.task.Wake(); ok {

@@ -98,6 +98,10 @@ func (m *Machine) Step() Step { return m.step }
 // Poisoned reports that the open transaction cannot be committed.
 func (m *Machine) Poisoned() bool { return m.poisoned }
 
+// Confirmed reports whether what the worker does now can be committed, as far as
+// is known. Otherwise it waits for the next epoch.
+func (m *Machine) Confirmed() bool { return m.confirmed && !m.poisoned }
+
 // Confirm takes in a new epoch. agreed reports whether the tasks that the worker
 // runs are those that the membership takes it to run, all of which are the
 // member's in the epoch, or were until this very epoch, which asks to give them

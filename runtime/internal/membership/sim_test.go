@@ -488,7 +488,7 @@ func (s *sim) open(w *simWorker, t assign.Task) {
 // process takes the next input of a random task.
 func (s *sim) process(w *simWorker) {
 	tasks := w.runs()
-	if len(tasks) == 0 {
+	if len(tasks) == 0 || !w.commit.Confirmed() {
 		return
 	}
 	t := tasks[s.rng.IntN(len(tasks))]
