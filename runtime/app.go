@@ -258,7 +258,7 @@ func (a *App) work(ctx context.Context) error {
 	a.member = newMember(a)
 	// A member joins again once its transaction is over, which takes at most
 	// the transaction timeout; so long the group waits for it.
-	membership := group.New(group.Config{
+	inGroup := group.New(group.Config{
 		Client: a.client, Group: a.cfg.ApplicationID, Instance: a.cfg.InstanceID,
 		Session: a.cfg.SessionTimeout, Heartbeat: a.cfg.HeartbeatInterval, Rebalance: a.cfg.SessionTimeout + a.cfg.TransactionTimeout,
 		Topics:  func() []string { return a.plan.Load().sources },
@@ -288,7 +288,7 @@ func (a *App) work(ctx context.Context) error {
 		})
 	}
 	others.Go(func() {
-		if err := membership.Run(ctx); err != nil {
+		if err := inGroup.Run(ctx); err != nil {
 			errs <- err
 			cancel(err)
 		}
@@ -296,7 +296,7 @@ func (a *App) work(ctx context.Context) error {
 	if a.db != nil && a.cfg.StateCleanup > 0 {
 		others.Go(func() { newCleaner(a.db, a.cfg.StateCleanup, a.logger).run(ctx) })
 	}
-	others.Go(func() { a.watchInputs(ctx, a.member.leads.Load, membership.Rejoin) })
+	others.Go(func() { a.watchInputs(ctx, a.member.leads.Load, inGroup.Rejoin) })
 	others.Go(func() { a.purger.run(ctx, a.client, a.logger) })
 	<-ctx.Done()
 	a.state.set(Stopping)
@@ -313,7 +313,7 @@ func (a *App) work(ctx context.Context) error {
 	if !a.crashed.Load() && (a.cfg.InstanceID == "" || a.cfg.LeaveOnStop) {
 		leave, cancel := context.WithTimeout(a.ctx, leaveTimeout)
 		defer cancel()
-		if err := membership.Leave(leave); err != nil {
+		if err := inGroup.Leave(leave); err != nil {
 			a.logger.Warn("leaving the group; the others will wait for the session timeout", "err", err)
 		}
 	}
