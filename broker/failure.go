@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -24,13 +25,17 @@ func fail(kind *kerr.Error, format string, args ...any) error {
 }
 
 // code returns the Kafka error code of err: that of the *kerr.Error in its
-// chain, UNKNOWN_SERVER_ERROR if there is none, 0 for nil.
+// chain, REQUEST_TIMED_OUT where the request was given up before its outcome was
+// known, as when the broker stops, otherwise UNKNOWN_SERVER_ERROR; 0 for nil.
 func code(err error) int16 {
 	if err == nil {
 		return 0
 	}
 	if kind := (*kerr.Error)(nil); errors.As(err, &kind) {
 		return kind.Code
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return kerr.RequestTimedOut.Code
 	}
 	return kerr.UnknownServerError.Code
 }
