@@ -49,6 +49,9 @@ type App struct {
 	client   *kgo.Client
 	meta     *cluster.Cluster
 	v2       bool
+	// protocol1 has transactions of version 1 spoken also where the brokers know
+	// version 2. It is for tests.
+	protocol1 bool
 	plan     atomic.Pointer[plan] // the newest: the inputs may change
 	dbMu     sync.Mutex           // guards db against queries while Run begins and ends
 	db       *state.DB
@@ -214,6 +217,7 @@ func (a *App) connect(ctx context.Context) error {
 		v2, err = cluster.Transactions2(probe, client)
 		return err
 	})
+	v2 = v2 && !a.protocol1
 	if err != nil {
 		client.Close()
 		return fmt.Errorf("runtime: no broker answers at %s: check that it runs and that Brokers, and TLS and SASL in Client, are right: %w", strings.Join(a.cfg.Brokers, ", "), err)

@@ -56,6 +56,7 @@ func (w *worker) drive(step commit.Step) error {
 	// longer than that.
 	ctx, cancel := context.WithTimeout(w.ctx, w.app.cfg.TransactionTimeout)
 	defer cancel()
+	defer func() { w.cause, w.least = nil, 0 }()
 	for step != commit.Done {
 		if hook := w.app.hook; hook != nil {
 			hook(w.index, step)
@@ -86,6 +87,7 @@ func (w *worker) drive(step commit.Step) error {
 			select {
 			case <-w.wake:
 			case <-ctx.Done():
+				w.cause = fmt.Errorf("the group has been rebalancing for longer than TransactionTimeout (%v)", w.app.cfg.TransactionTimeout)
 				w.machine.Lost()
 			}
 			w.receive()
@@ -95,12 +97,17 @@ func (w *worker) drive(step commit.Step) error {
 			step = w.machine.Next(outcome(err))
 		case commit.EndAbort:
 			err = w.endAbort()
-			step = w.machine.Next(outcome(err))
+			o := outcome(err)
+			if o == commit.OK && w.producer.Spent() {
+				o = commit.Spent
+			}
+			step = w.machine.Next(o)
 		case commit.Apply:
 			if err := w.apply(); err != nil {
 				return err
 			}
 			step = w.machine.Next(commit.OK)
+			w.backoff.committed()
 		case commit.Reinit:
 			if err := w.reinit(); err != nil {
 				if w.app.stopRequested() { // the next start finds out
@@ -114,14 +121,16 @@ func (w *worker) drive(step commit.Step) error {
 			}
 			step = w.machine.Next(commit.OK)
 		case commit.Rebuild:
-			w.producer.Drop()
 			if err := w.rebuild(); err != nil {
 				return err
 			}
 			step = w.machine.Next(commit.OK)
 		}
 		if err != nil {
-			w.app.logger.Warn("commit", "worker", w.index, "next", step.String(), "err", err)
+			w.app.logger.Debug("commit", "worker", w.index, "next", step.String(), "err", err)
+			if w.cause == nil {
+				w.cause = err
+			}
 		}
 	}
 	return nil
@@ -191,9 +200,14 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 	return err, nil
 }
 
-// endAbort aborts the transaction.
+// endAbort aborts the transaction. With version 1 that leaves the producer its
+// epoch: where it needs another, initializing it aborts as well, and fences what
+// is still under way.
 func (w *worker) endAbort() error {
 	w.producer.Drop()
+	if w.producer.Spent() && !w.app.v2 {
+		return nil
+	}
 	ctx, cancel := w.untilStopped()
 	defer cancel()
 	ctx, cancelTimeout := context.WithTimeout(ctx, abortTimeout)
@@ -274,6 +288,7 @@ func (w *worker) reached(s *slot, changelog string, own bool, p *state.Partition
 // nothing survives an abort but what the engine holds.
 func (w *worker) rebuild() error {
 	w.counts.aborts++
+	w.tell(w.backoff.aborted(w.clock(), w.least))
 	var again []assign.Task
 	for _, s := range w.sorted() {
 		if !w.membership.Lost() && !w.stopping {
@@ -289,6 +304,19 @@ func (w *worker) rebuild() error {
 		}
 	}
 	return nil
+}
+
+// tell logs an abort.
+func (w *worker) tell(wait time.Duration) {
+	log := w.app.logger.Warn
+	if w.backoff.n >= worrying {
+		log = w.app.logger.Error
+	}
+	cause := w.cause
+	if cause == nil {
+		cause = errors.New("the tasks are not this process's any more")
+	}
+	log("transaction aborted, processing again from the last commit", "worker", w.index, "in_a_row", w.backoff.n, "after", wait, "err", cause)
 }
 
 // note remembers what is being committed for an input.

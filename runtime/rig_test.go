@@ -36,6 +36,8 @@ type rig struct {
 	addrs   []string
 	session time.Duration // the shortest there may be
 	client  *kgo.Client   // reads committed
+	// protocol1 has applications speak the transactions of version 1.
+	protocol1 bool
 }
 
 // newRig starts this module's broker with topics of the given numbers of
@@ -173,6 +175,7 @@ func (r *rig) startPrepared(topo *topology.Topology, cfg Config, prepare func(*A
 	r.t.Helper()
 	app, err := New(topo, cfg)
 	require.NoError(r.t, err)
+	app.protocol1 = r.protocol1
 	prepare(app)
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{App: app, cancel: cancel, done: make(chan error, 1)}

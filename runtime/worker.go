@@ -47,6 +47,9 @@ type worker struct {
 	membership *membership.Worker
 	next       *plan // of the change that is to be carried out
 	ready      []any // preparedMsg, restoredMsg
+	backoff    backoff
+	cause      error         // of the abort under way
+	least      time.Duration // to wait after it
 	stopping   bool
 	lastCommit time.Time
 	pending    []produce.Offset // of the commit under way
@@ -326,8 +329,10 @@ func (w *worker) process() (busy bool, err error) {
 
 // held reports that nothing is to be processed: the application is paused, and
 // Resume will wake the worker, or there is no epoch to commit under, and the
-// message of the next one will.
-func (w *worker) held() bool { return w.app.paused.Load() || !w.machine.Confirmed() }
+// message of the next one will, or the worker waits before it tries again.
+func (w *worker) held() bool {
+	return w.app.paused.Load() || !w.machine.Confirmed() || w.backoff.left(w.clock()) > 0
+}
 
 // due reports whether it is time to commit.
 func (w *worker) due() bool {
@@ -366,6 +371,9 @@ func (w *worker) rest() {
 	if d := w.app.cfg.CommitInterval - w.clock().Sub(w.lastCommit); d > 0 {
 		wait = min(wait, d)
 	}
+	if d := w.backoff.left(w.clock()); d > 0 {
+		wait = min(wait, d)
+	}
 	now := w.now()
 	for _, s := range w.slots {
 		if s.phase != running || w.held() {
@@ -393,28 +401,17 @@ func (w *worker) recover(err error) error {
 	case err == nil:
 		return nil
 	case transient(err):
-		w.app.logger.Warn("transaction aborted, processing again from the last commit", "worker", w.index, "err", err)
+		w.cause = err
 		return w.abort()
 	case retryable(err):
-		w.app.logger.Warn("record failed, processing again from the last commit", "worker", w.index, "after", w.app.cfg.RetryAfter, "err", err)
-		return w.again()
+		w.cause, w.least = err, w.app.cfg.RetryAfter
+		return w.abort()
 	case w.app.cfg.OnUncaught != nil && w.app.cfg.OnUncaught(err) == RestartTasks:
-		w.app.logger.Error("task failed, its worker's tasks begin again from the last commit", "worker", w.index, "after", w.app.cfg.RetryAfter, "err", err)
-		return w.again()
+		w.app.logger.Error("task failed, its worker's tasks begin again from the last commit", "worker", w.index, "err", err)
+		w.cause, w.least = err, w.app.cfg.RetryAfter
+		return w.abort()
 	}
 	return err
-}
-
-// again gives up what is not committed, and waits before it is processed again.
-func (w *worker) again() error {
-	if err := w.abort(); err != nil {
-		return err
-	}
-	select {
-	case <-time.After(w.app.cfg.RetryAfter):
-	case <-w.app.stopped:
-	}
-	return nil
 }
 
 // stop ends the worker in order: commit, close.
@@ -463,6 +460,7 @@ func newWorker(a *App, index int) *worker {
 		machine: commit.New(a.cfg.transactional()), dropped: make(map[string]int64), clock: time.Now,
 	}
 	w.inbox, w.membership = newInbox(w.wake), membership.NewWorker(w.machine)
+	w.backoff.first = a.cfg.RetryAfter
 	w.lastCommit = w.clock()
 	if a.db != nil {
 		w.cache = state.NewCache(a.cfg.StateMemory / 4 / int64(a.cfg.Workers))

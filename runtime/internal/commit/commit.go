@@ -11,6 +11,8 @@
 //     the process is in by then;
 //   - a generation that ended under the worker is no loss: it waits for the
 //     next epoch, and if all its tasks are confirmed there, goes on;
+//   - what is processed again after an abort is sent under sequence numbers that
+//     the brokers have not seen, or they would drop it as sent twice;
 //   - local state is applied only after the coordinator said "committed"; when
 //     it did not say, the log decides, and local state is rebuilt from it;
 //   - nothing produced means no transaction: offsets are then committed by the
@@ -38,8 +40,10 @@ const (
 	CommitOffsets
 	// Await: take in messages until Confirm or Lost changed the step.
 	Await
-	// EndCommit and EndAbort: end the transaction.
+	// EndCommit: commit the transaction.
 	EndCommit
+	// EndAbort: give up what is not acknowledged, and abort the transaction if
+	// there is one.
 	EndAbort
 	// Apply: bring the overlay into the local store.
 	Apply
@@ -69,6 +73,9 @@ const (
 	Expelled
 	// Fenced: the producer's epoch is over.
 	Fenced
+	// Spent: it was done, and the producer needs a new id or epoch: batches were
+	// given up that may be in the log, and their sequence numbers with them.
+	Spent
 	// Unknown: it may or may not have been done.
 	Unknown
 )
@@ -110,26 +117,29 @@ func (m *Machine) Confirmed() bool { return m.confirmed && !m.poisoned }
 func (m *Machine) Confirm(e Epoch, agreed bool) Step {
 	m.epoch, m.confirmed = e, agreed
 	if !agreed {
-		m.poisoned = true
-	}
-	if m.step == Await {
-		switch {
-		case m.poisoned:
-			m.step = m.abort()
-		case e.Generation != m.refused:
-			m.step = m.offsets()
-		}
+		m.poison()
+	} else if m.step == Await && e.Generation != m.refused {
+		m.step = m.offsets()
 	}
 	return m.step
 }
 
 // Lost takes in that the group goes on without the member.
 func (m *Machine) Lost() Step {
-	m.poisoned, m.confirmed = true, false
-	if m.step == Await {
+	m.confirmed = false
+	m.poison()
+	return m.step
+}
+
+// poison makes the open transaction one that can only be aborted. Offsets that
+// were to be sent next are not: several messages may come at once, a loss behind
+// the epoch that the machine has waited for, and before another.
+func (m *Machine) poison() {
+	m.poisoned = true
+	switch m.step {
+	case Await, SendOffsets, CommitOffsets:
 		m.step = m.abort()
 	}
-	return m.step
 }
 
 // Commit begins to commit.
@@ -202,7 +212,7 @@ func (m *Machine) Next(o Outcome) Step {
 		if o == OK {
 			m.step = Rebuild
 		} else {
-			m.step = Reinit
+			m.step = Reinit // also when it is Spent
 		}
 	case Apply, Rebuild, Reinit:
 		m.step = Done
@@ -219,10 +229,5 @@ func (m *Machine) offsets() Step {
 }
 
 // abort is how to get rid of what was done since the last commit. A worker
-// whose producer holds no transaction finds EndAbort to be a no-op.
-func (m *Machine) abort() Step {
-	if m.transactional {
-		return EndAbort
-	}
-	return Rebuild
-}
+// whose producer holds no transaction has only to give up what it has not sent.
+func (m *Machine) abort() Step { return EndAbort }

@@ -9,10 +9,19 @@ import (
 )
 
 // The simulator runs workers against a model of the brokers: a group
-// coordinator, a transaction coordinator and a log of committed outputs. A seed
-// chooses what happens next: records, commit steps, lost answers, sessions that
-// expire, processes that sleep through it, transactions that time out, crashes.
-// Each input is to appear exactly once, in order.
+// coordinator, a transaction coordinator, partitions that know producers by their
+// sequence numbers, and a log of outputs. A seed chooses what happens next:
+// records, failing records, commit steps, lost requests and answers, requests that
+// arrive late, sessions that expire, processes that sleep through it, transactions
+// that time out, crashes. Exactly once each input is to appear once, in order; at
+// least once, what is committed is to be there.
+
+// mode is a guarantee, and a transaction protocol.
+type mode struct {
+	transactional, v2 bool
+}
+
+var modes = map[string]mode{"exactly-once-2": {true, true}, "exactly-once-1": {true, false}, "at-least-once": {false, false}}
 
 const (
 	simTasks = 3
@@ -46,14 +55,28 @@ type proc struct {
 	lost    bool
 	tasks   map[int]int   // next input, -1 while the offset is not known
 	store   [simTasks]int // inputs the local store holds
-	pid     int           // producer epoch
-	dirty   bool
-	ended   bool // an end was performed whose answer got lost
-	asleep  int  // turns
+	producer
+	dirty  bool
+	began  bool // the transaction
+	asleep int  // turns
 }
 
 type sim struct {
-	rng        *rand.Rand
+	mode
+	bug   planted
+	rng   *rand.Rand
+	parts [simTasks]partition
+	late  []batch // given up, and still on their way
+	ids   int     // producer ids given out
+	fault error   // of a worker
+
+	// What check has seen: of the log, the next input of each task, all outputs,
+	// and how many committed inputs have one.
+	checked int
+	next    [simTasks]int
+	there   map[output]bool
+	found   [simTasks]int
+
 	procs      []*proc
 	txns       []transaction
 	generation int32
@@ -71,8 +94,11 @@ func (s *sim) note(format string, args ...any) {
 
 func (p *proc) member() string { return fmt.Sprintf("p%d.%d", p.id, p.life) }
 
-func newSim(seed uint64) *sim {
-	s := &sim{rng: rand.New(rand.NewPCG(seed, 0)), members: map[string]int{}, giving: map[int]string{}}
+func newSim(seed uint64, m mode, bug planted) *sim {
+	s := &sim{mode: m, bug: bug, rng: rand.New(rand.NewPCG(seed, 0)), members: map[string]int{}, giving: map[int]string{}, there: map[output]bool{}}
+	for t := range s.parts {
+		s.parts[t] = partition{}
+	}
 	for i := range simProcs {
 		s.procs = append(s.procs, nil)
 		s.txns = append(s.txns, transaction{offsets: map[int]int{}})
@@ -87,7 +113,7 @@ func (s *sim) start(i int) {
 	if old := s.procs[i]; old != nil {
 		life = old.life + 1
 	}
-	p := &proc{id: i, life: life, machine: New(true), tasks: map[int]int{}}
+	p := &proc{id: i, life: life, machine: New(s.transactional), tasks: map[int]int{}}
 	if old := s.procs[i]; old != nil {
 		p.store = old.store // on disk
 	}
@@ -101,11 +127,19 @@ func (s *sim) abortTxn(i int) {
 	s.txns[i].records, s.txns[i].offsets = nil, map[int]int{}
 }
 
-// init is InitProducerId: it fences and aborts.
+// init is InitProducerId: with a transactional id it fences and aborts, without
+// one it gives a new producer id.
 func (s *sim) init(p *proc) {
+	s.late = append(s.late, p.drop(s.transactional, s.bug)...)
+	p.began = false
+	if !s.transactional {
+		s.ids++
+		p.renew(1000+s.ids, 0)
+		return
+	}
 	s.abortTxn(p.id)
 	s.txns[p.id].epoch++
-	p.pid = s.txns[p.id].epoch
+	p.renew(p.id, s.txns[p.id].epoch)
 }
 
 // join adds the process to the group and rebalances.
@@ -246,112 +280,6 @@ func (s *sim) turn(p *proc) {
 	}
 }
 
-// process takes the next input of a random task.
-func (s *sim) process(p *proc) {
-	for t, next := range p.tasks {
-		if next < 0 {
-			// OffsetFetch with RequireStable: not while a transaction holds
-			// offsets of the partition.
-			for i := range s.txns {
-				if _, pending := s.txns[i].offsets[t]; pending {
-					return
-				}
-			}
-			p.tasks[t] = s.committed[t]
-			return
-		}
-		if p.pid != s.txns[p.id].epoch {
-			p.machine.Abort() // the produce was refused: fenced
-			return
-		}
-		s.txns[p.id].records = append(s.txns[p.id].records, output{t, next})
-		p.tasks[t] = next + 1
-		p.dirty = true
-		return
-	}
-}
-
-// step carries out a step of the machine.
-func (s *sim) step(p *proc) {
-	m, txn := p.machine, &s.txns[p.id]
-	fenced := p.pid != txn.epoch
-	lostAnswer := s.rng.IntN(12) == 0
-	step := m.Step()
-	s.note("%s %v", p.member(), step)
-	switch step {
-	case Flush:
-		if fenced {
-			m.Flushed(Fenced, true)
-		} else {
-			m.Flushed(OK, len(txn.records) > 0)
-		}
-	case SendOffsets:
-		_, known := s.members[m.Epoch().Member]
-		switch {
-		case fenced:
-			m.Next(Fenced)
-		case !known:
-			m.Next(Expelled)
-		case m.Epoch().Generation != s.generation:
-			m.Next(Rebalancing)
-		default:
-			for t, next := range p.tasks {
-				if next >= 0 {
-					txn.offsets[t] = next
-				}
-			}
-			if lostAnswer {
-				m.Next(Failed)
-			} else {
-				m.Next(OK)
-			}
-		}
-	case CommitOffsets:
-		m.Next(OK) // nothing was produced, so nothing moved
-	case Await:
-		s.receive(p)
-	case EndCommit:
-		switch {
-		case fenced && p.ended:
-			m.Next(Unknown)
-		case fenced:
-			m.Next(Fenced)
-		case lostAnswer && s.rng.IntN(2) == 0:
-			m.Next(Unknown) // it never arrived
-		default:
-			s.commit(p)
-			if lostAnswer {
-				m.Next(Unknown)
-			} else {
-				p.pid = txn.epoch // version 2: the answer carries the bumped epoch
-				m.Next(OK)
-			}
-		}
-	case EndAbort:
-		if fenced {
-			m.Next(Fenced)
-			return
-		}
-		s.abortTxn(p.id)
-		txn.epoch++
-		p.pid = txn.epoch
-		m.Next(OK)
-	case Apply:
-		for t, next := range p.tasks {
-			p.store[t] = max(p.store[t], next)
-		}
-		p.dirty = false
-		m.Next(OK)
-	case Rebuild:
-		s.rebuild(p)
-		m.Next(OK)
-	case Reinit:
-		s.init(p)
-		s.rebuild(p)
-		m.Next(OK)
-	}
-}
-
 // commit is the coordinator's: all of the transaction becomes visible.
 func (s *sim) commit(p *proc) {
 	txn := &s.txns[p.id]
@@ -359,18 +287,28 @@ func (s *sim) commit(p *proc) {
 	for t, next := range txn.offsets {
 		s.committed[t] = next
 	}
-	s.abortTxn(p.id)
-	txn.epoch++
+	s.end(p.id)
 }
 
-// check compares the log with the inputs.
+// check compares what is new in the log with the inputs.
 func (s *sim) check() error {
-	var next [simTasks]int
-	for i, o := range s.log {
-		if o.n != next[o.task] {
-			return fmt.Errorf("output %d of task %d is input %d, want %d", i, o.task, o.n, next[o.task])
+	if s.fault != nil {
+		return s.fault
+	}
+	for ; s.checked < len(s.log); s.checked++ {
+		o := s.log[s.checked]
+		if s.transactional && o.n != s.next[o.task] {
+			return fmt.Errorf("output %d of task %d is input %d, want %d", s.checked, o.task, o.n, s.next[o.task])
 		}
-		next[o.task]++
+		s.next[o.task] = o.n + 1
+		s.there[o] = true
+	}
+	for t, n := range s.committed {
+		for ; s.found[t] < n; s.found[t]++ {
+			if !s.there[output{t, s.found[t]}] {
+				return fmt.Errorf("input %d of task %d is committed, and its output is not there", s.found[t], t)
+			}
+		}
 	}
 	for _, p := range s.procs {
 		for t, n := range p.store {
@@ -379,61 +317,97 @@ func (s *sim) check() error {
 			}
 		}
 	}
-	if next != s.committed {
-		return fmt.Errorf("outputs %v, committed offsets %v", next, s.committed)
+	if s.transactional && s.next != s.committed {
+		return fmt.Errorf("outputs %v, committed offsets %v", s.next, s.committed)
 	}
 	return nil
 }
 
 func TestSimulation(t *testing.T) {
-	n, steps := 300, 3000
+	n := 300
 	if testing.Short() {
 		n = 50
 	}
-	total, ran := 0, 0
-	for seed := range seeds.Upto(n) {
-		ran++
-		s := newSim(seed)
-		for i := range steps {
-			p := s.procs[s.rng.IntN(simProcs)]
-			switch r := s.rng.IntN(400); {
-			case r == 0:
-				s.note("crash %s", p.member())
-				if s.inGroup(p) {
-					delete(s.members, p.member())
-					if s.rng.IntN(2) == 0 {
-						s.abortTxn(p.id)
-						s.txns[p.id].epoch++
+	for name, m := range modes {
+		t.Run(name, func(t *testing.T) {
+			total, ran := 0, 0
+			for seed := range seeds.Upto(n) {
+				ran++
+				s := newSim(seed, m, planted{})
+				if i, err := s.run(3000); err != nil {
+					for _, line := range s.trace[max(0, len(s.trace)-60):] {
+						t.Log(line)
 					}
-					s.rebalance()
+					t.Fatalf("seed %d, step %d: %v", seed, i, err)
 				}
-				s.start(p.id)
-			case r == 1:
-				s.expire(p)
-			case r == 2:
-				p.asleep = s.rng.IntN(200)
-			case r == 3: // transaction timeout
-				s.note("timeout %d", p.id)
-				s.abortTxn(p.id)
-				s.txns[p.id].epoch++
-			case r < 20:
-				if p.asleep == 0 {
-					s.heartbeat(p)
-				}
-			default:
-				s.turn(p)
+				total += len(s.log)
 			}
-			if err := s.check(); err != nil {
-				for _, line := range s.trace[max(0, len(s.trace)-60):] {
-					t.Log(line)
-				}
-				t.Fatalf("seed %d, step %d: %v", seed, i, err)
+			if total < ran*100 {
+				t.Fatalf("only %d outputs over %d seeds: the simulation does not get anywhere", total, ran)
 			}
+			t.Logf("%d outputs over %d seeds", total, ran)
+		})
+	}
+}
+
+// The simulator finds producers that use sequence numbers twice.
+func TestSimulationFindsBugs(t *testing.T) {
+	for _, x := range []struct {
+		name, mode string
+		bug        planted
+	}{
+		{"sequences start again", "exactly-once-1", planted{restart: true}},
+		{"sequences start again", "at-least-once", planted{restart: true}},
+		{"the machine is not told", "exactly-once-1", planted{deaf: true}},
+	} {
+		t.Run(x.name+"/"+x.mode, func(t *testing.T) {
+			for seed := uint64(1); seed <= 300; seed++ {
+				if i, err := newSim(seed, modes[x.mode], x.bug).run(3000); err != nil {
+					t.Logf("seed %d, step %d: %v", seed, i, err)
+					return
+				}
+			}
+			t.Error("found nothing")
+		})
+	}
+}
+
+// run lets the seed choose what happens, for some steps.
+func (s *sim) run(steps int) (int, error) {
+	for i := range steps {
+		p := s.procs[s.rng.IntN(simProcs)]
+		switch r := s.rng.IntN(400); {
+		case r == 0:
+			s.note("crash %s", p.member())
+			if s.inGroup(p) {
+				delete(s.members, p.member())
+				if s.rng.IntN(2) == 0 {
+					s.abortTxn(p.id)
+					s.txns[p.id].epoch++
+				}
+				s.rebalance()
+			}
+			s.start(p.id)
+		case r == 1:
+			s.expire(p)
+		case r == 2:
+			p.asleep = s.rng.IntN(200)
+		case r == 3: // transaction timeout
+			s.note("timeout %d", p.id)
+			s.abortTxn(p.id)
+			s.txns[p.id].epoch++
+		case r == 4:
+			s.arriveLate()
+		case r < 20:
+			if p.asleep == 0 {
+				s.heartbeat(p)
+			}
+		default:
+			s.turn(p)
 		}
-		total += len(s.log)
+		if err := s.check(); err != nil {
+			return i, err
+		}
 	}
-	if total < ran*100 {
-		t.Fatalf("only %d outputs over %d seeds: the simulation does not get anywhere", total, ran)
-	}
-	t.Logf("%d outputs over %d seeds", total, ran)
+	return steps, nil
 }

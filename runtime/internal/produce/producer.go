@@ -12,8 +12,16 @@
 //     numbers let the broker drop what it already has;
 //   - a batch carries the producer id and epoch of the transaction it was
 //     filled in; none outlives that transaction;
-//   - after an error other than a retriable one the Producer accepts nothing
-//     until Drop and Init.
+//   - under one id and epoch, a sequence number of a partition belongs to one
+//     batch for ever: the broker answers a second one with what it did with the
+//     first, and drops it. So sequences go on across transactions and aborts, and
+//     when sealed batches are given up, which may or may not be in the log, their
+//     id and epoch are given up with them (KIP-360). Without transactions the
+//     Producer takes the next epoch by itself, which also fences what is still
+//     under way; with transactions the coordinator gives it, at the end of the
+//     transaction (version 2) or by Init (version 1);
+//   - after an error other than a retriable one, and while its id and epoch are
+//     given up, the Producer accepts nothing.
 //
 // Both transaction protocols are spoken: with the broker's transaction.version
 // 2 (KIP-890) partitions join a transaction by being produced to and every end
@@ -24,6 +32,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -67,6 +76,7 @@ type Producer struct {
 
 	id       int64
 	epoch    int16
+	spent    bool  // id and epoch are given up
 	err      error // sticky until Drop
 	inTxn    bool  // the coordinator knows or may know of an open transaction
 	topics   map[string]*topic
@@ -160,6 +170,9 @@ func (p *Producer) Next(name string, partition int32) (offset int64, ok bool) {
 func (p *Producer) Send(name string, partition int32, key, value []byte, ts int64, headers []batch.Header) error {
 	if p.err != nil {
 		return p.err
+	}
+	if p.spent {
+		return fmt.Errorf("%w: batches under producer id %d epoch %d were given up, and there is no other yet", ErrAborted, p.id, p.epoch)
 	}
 	t := p.topics[name]
 	if t == nil {
@@ -319,24 +332,37 @@ func (p *Producer) await(ctx context.Context, wake <-chan struct{}, cond func() 
 }
 
 // Drop forgets everything not acknowledged, after waiting for the requests
-// under way, and clears the error. The transaction has to be ended or the
-// producer initialized anew before the next Send.
+// under way, and clears the error. The transaction has to be ended, and where
+// Spent says so the producer initialized anew, before the next Send.
 func (p *Producer) Drop() {
 	p.wg.Wait()
 	p.mu.Lock()
+	done := p.done
 	p.done = nil
 	p.mu.Unlock()
+	for _, r := range done { // what has been acknowledged is not given up
+		p.answered(r)
+	}
 	clear(p.brokers)
 	p.ready = p.ready[:0]
 	p.buffered = 0
 	for _, t := range p.topics {
 		for _, q := range t.parts {
+			p.spent = p.spent || len(q.sealed) > 0
 			p.free = append(p.free, q.sealed...)
 			if q.open != nil {
 				p.free = append(p.free, q.open)
 			}
-			*q = part{topic: t, partition: q.partition, leader: q.leader, next: q.next}
+			*q = part{topic: t, partition: q.partition, leader: q.leader, sequence: q.sequence, added: q.added, next: q.next}
 		}
 	}
+	p.free = p.free[:min(len(p.free), maxPooled)]
 	p.err = nil
+	if p.spent && p.cfg.TxnID == "" && p.epoch < math.MaxInt16 {
+		p.renew(p.id, p.epoch+1)
+	}
 }
+
+// Spent reports that the producer's id and epoch are given up, and that it needs
+// others before the next Send.
+func (p *Producer) Spent() bool { return p.spent }

@@ -60,7 +60,7 @@ func (p *Producer) renew(id int64, epoch int16) {
 	if id == p.id && epoch == p.epoch {
 		return
 	}
-	p.id, p.epoch = id, epoch
+	p.id, p.epoch, p.spent = id, epoch, false
 	for _, t := range p.topics {
 		for _, q := range t.parts {
 			q.sequence, q.added = 0, false
