@@ -13,7 +13,10 @@ import (
 	"github.com/thalweg/thalweg/broker"
 	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/thalweg/thalweg/broker/log/vfs"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
@@ -132,4 +135,41 @@ func writeTransaction(cl *kgo.Client, name string, partitions int32, commit bool
 	}
 	told(name, commit)
 	return true
+}
+
+// A client that does nothing but consume and commit in transactions asks for
+// the next offsets as soon as EndTxn is answered, before the marker of the last
+// ones is written.
+func TestOffsetsBackToBack(t *testing.T) {
+	c := brokertest.Start(t)
+	createTopic(t, c, "in", 1, nil)
+	cl := newClient(t, c)
+	topics, err := kadm.NewClient(cl).ListTopics(timeout(t), "in")
+	require.NoError(t, err)
+	init := kmsg.NewPtrInitProducerIDRequest()
+	init.TransactionalID, init.TransactionTimeoutMillis = kmsg.StringPtr("x"), 60_000
+	p, err := init.RequestWith(timeout(t), cl)
+	require.NoError(t, err)
+	require.NoError(t, kerr.ErrorForCode(p.ErrorCode))
+	pid, epoch := p.ProducerID, p.ProducerEpoch
+	for i := range 200 {
+		req := kmsg.NewPtrTxnOffsetCommitRequest()
+		req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = "x", "g", pid, epoch, -1
+		topic := kmsg.NewTxnOffsetCommitRequestTopic()
+		topic.Topic, topic.TopicID = "in", topics["in"].ID
+		part := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+		part.Offset = int64(i)
+		topic.Partitions = append(topic.Partitions, part)
+		req.Topics = append(req.Topics, topic)
+		resp, err := req.RequestWith(timeout(t), cl)
+		require.NoError(t, err)
+		require.NoError(t, kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode), "transaction %d", i)
+
+		end := kmsg.NewPtrEndTxnRequest()
+		end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = "x", pid, epoch, true
+		ended, err := end.RequestWith(timeout(t), cl)
+		require.NoError(t, err)
+		require.NoError(t, kerr.ErrorForCode(ended.ErrorCode))
+		pid, epoch = ended.ProducerID, ended.ProducerEpoch
+	}
 }

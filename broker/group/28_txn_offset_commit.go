@@ -15,8 +15,10 @@ import (
 //
 // The offsets are pending until the producer's marker arrives. Before the
 // first ones of a transaction the transaction coordinator is asked: to add the
-// partition (v5), or whether the client has added it by AddOffsetsToTxn. A
-// marker that comes in between voids the answer.
+// partition (v5), or whether the client has added it by AddOffsetsToTxn. What
+// this shard knows of the producer is judged only after that, because the
+// marker of the transaction before may still be on its way, and only the
+// coordinator knows and waits for it.
 func (c *Coordinator) TxnOffsetCommit(ctx context.Context, _ coord.Caller, req *kmsg.TxnOffsetCommitRequest) *kmsg.TxnOffsetCommitResponse {
 	resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
 	var w writes
@@ -70,16 +72,13 @@ func (c *Coordinator) commitTxn(ctx context.Context, req *kmsg.TxnOffsetCommitRe
 	if err != nil {
 		return coord.Code(err)
 	}
-	guard, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[guard]) {
-		s.Reply(p, m.beginTxnCommit(req.ProducerID, req.ProducerEpoch))
+	before, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[guard]) {
+		s.Reply(p, m.guard(req.ProducerID, req.ProducerEpoch))
 	})
 	if err != nil {
 		return coord.Code(err)
 	}
-	if guard.err != nil {
-		return guard.err.Code
-	}
-	if !guard.open {
+	if !before.open {
 		err := c.txns.AddPartition(ctx, req.TransactionalID, req.ProducerID, req.ProducerEpoch,
 			coord.OffsetsTopic, partition, req.Version < 5)
 		if err != nil {
@@ -87,7 +86,7 @@ func (c *Coordinator) commitTxn(ctx context.Context, req *kmsg.TxnOffsetCommitRe
 		}
 	}
 	ec, err := shard.Do(ctx, func(m *Machine, s *coord.Step, p *coord.Promise[int16]) {
-		s.Reply(p, code(w.commitTxn(m, s, req, guard)))
+		s.Reply(p, code(w.commitTxn(m, s, req, before)))
 	})
 	if err != nil {
 		return coord.Code(err)
@@ -98,31 +97,44 @@ func (c *Coordinator) commitTxn(ctx context.Context, req *kmsg.TxnOffsetCommitRe
 // guard remembers the state of a producer while the transaction coordinator is
 // asked.
 type guard struct {
-	open  bool // the transaction has offsets here already: nothing to ask
-	ended int64
-	err   *kerrError
+	open  bool  // the transaction has offsets here already: nothing to ask
+	ended int64 // markers seen
 }
 
-func (m *Machine) beginTxnCommit(pid int64, epoch int16) guard {
+func (m *Machine) guard(pid int64, epoch int16) guard {
 	p := m.producers[pid]
-	switch {
-	case p == nil:
+	if p == nil {
 		return guard{}
-	case epoch < p.epoch:
-		return guard{err: kerr.InvalidProducerEpoch}
-	case epoch > p.epoch && p.pending != nil:
-		// The markers of the older epoch come first; the log insists on it.
-		return guard{err: kerr.InvalidTxnState}
 	}
 	return guard{open: epoch == p.epoch && p.pending != nil, ended: p.ended}
 }
 
-func (w writes) commitTxn(m *Machine, s *coord.Step, req *kmsg.TxnOffsetCommitRequest, before guard) *kerrError {
-	switch now := m.beginTxnCommit(req.ProducerID, req.ProducerEpoch); {
-	case now.err != nil:
-		return now.err
-	case now.ended != before.ended:
+// checkTxn decides whether a transaction that its coordinator knows may have
+// offsets here.
+//
+// A marker that came while the coordinator was asked voids its answer only for
+// clients that keep their epoch: it may have ended the very transaction that
+// was verified. From v5 on each transaction has an epoch of its own; the marker
+// that ends this one carries a higher epoch, and any other is of one before.
+func (m *Machine) checkTxn(req *kmsg.TxnOffsetCommitRequest, before guard) *kerrError {
+	p := m.producers[req.ProducerID]
+	switch {
+	case p == nil:
+		return nil
+	case req.ProducerEpoch < p.epoch:
+		return kerr.InvalidProducerEpoch
+	case req.ProducerEpoch > p.epoch && p.pending != nil:
+		// The markers of the older epoch come first; the log insists on it.
+		return kerr.ConcurrentTransactions
+	case req.Version < 5 && p.ended != before.ended:
 		return kerr.TransactionAbortable
+	}
+	return nil
+}
+
+func (w writes) commitTxn(m *Machine, s *coord.Step, req *kmsg.TxnOffsetCommitRequest, before guard) *kerrError {
+	if err := m.checkTxn(req, before); err != nil {
+		return err
 	}
 	generation := req.Generation
 	if req.Version < 3 {

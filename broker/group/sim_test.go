@@ -73,8 +73,11 @@ type simMember struct {
 }
 
 type simProducer struct {
-	epoch int16
-	open  bool
+	epoch  int16
+	open   bool
+	marker *coord.Marker                // decided, not written
+	sent   *kmsg.TxnOffsetCommitRequest // waits for the transaction coordinator
+	before guard
 }
 
 var simGroups = []string{"g", "h"}
@@ -125,7 +128,11 @@ func (s *sim) run(steps int) {
 	}
 	s.members = nil // all fall silent
 	for pid, p := range s.producers {
-		s.mark(pid, p, s.rng.IntN(2) == 0)
+		p.sent = nil
+		if p.marker == nil {
+			s.decide(pid, p, s.rng.IntN(2) == 0)
+		}
+		s.mark(p)
 	}
 	for range 30 {
 		s.flush()
@@ -184,6 +191,10 @@ func (s *sim) crash() {
 		}
 	}
 	for pid, x := range s.producers {
+		x.sent = nil
+		if x.marker != nil {
+			continue // its coordinator has it in its journal
+		}
 		*x = simProducer{}
 		if p := s.m.producers[pid]; p != nil {
 			x.epoch, x.open = max(p.epoch, 0), p.pending != nil
@@ -420,7 +431,10 @@ func (s *sim) commitPlain(st *coord.Step, group, id string, instance *string, ge
 	return kerr.TypedErrorForCode(*code)
 }
 
-// transact commits offsets in a transaction or ends one.
+// transact moves one transactional producer on. Its transaction's end is
+// decided first, and the marker reaches the group later. A client of the second
+// protocol sends the next offsets without waiting for that: its transaction
+// coordinator answers once the marker is written.
 func (s *sim) transact() {
 	pid := s.rng.Int64N(3)
 	p := s.producers[pid]
@@ -428,32 +442,68 @@ func (s *sim) transact() {
 		p = &simProducer{}
 		s.producers[pid] = p
 	}
-	if p.open && s.rng.IntN(3) == 0 {
-		s.mark(pid, p, s.rng.IntN(3) > 0)
-		return
+	switch {
+	case p.marker != nil && s.rng.IntN(2) == 0:
+		s.mark(p)
+	case p.sent != nil:
+		if p.marker == nil {
+			s.commitSent(p)
+		}
+	case p.open && p.marker == nil && s.rng.IntN(3) == 0:
+		s.decide(pid, p, s.rng.IntN(3) > 0)
+	default:
+		s.send(pid, p)
 	}
+}
+
+// send begins a commit: the group notes what it knows of the producer.
+func (s *sim) send(pid int64, p *simProducer) {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.Version, req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = 5, simGroups[s.rng.IntN(2)], pid, p.epoch, -1
-	if p.epoch > 0 && s.rng.IntN(6) == 0 {
+	if p.marker == nil && s.rng.IntN(3) == 0 {
+		req.Version = 4 // adds the partition first, which waits for the marker
+	}
+	if p.epoch > 0 && p.marker == nil && s.rng.IntN(6) == 0 {
 		req.ProducerEpoch-- // a zombie
 	}
+	p.sent, p.before = req, s.m.guard(pid, req.ProducerEpoch)
+}
+
+// commitSent stores the offsets after the transaction coordinator's yes.
+func (s *sim) commitSent(p *simProducer) {
+	req := p.sent
+	p.sent = nil
 	s.step(func(st *coord.Step) {
 		w, _ := s.writes()
-		err := w.commitTxn(s.m, st, req, s.m.beginTxnCommit(pid, req.ProducerEpoch))
+		err := w.commitTxn(s.m, st, req, p.before)
 		if req.ProducerEpoch < p.epoch {
 			require.NotNil(s.t, err, "an old epoch writes")
+			return
 		}
-		p.open = p.open || err == nil
+		// A group with members refuses a commit without one's id; nothing
+		// about the transaction itself is wrong.
+		require.Containsf(s.t, []*kerrError{nil, kerr.UnknownMemberID, kerr.IllegalGeneration}, err,
+			"v%d of %d/%d", req.Version, req.ProducerID, req.ProducerEpoch)
+		p.open = true
 	})
 }
 
-func (s *sim) mark(pid int64, p *simProducer, commit bool) {
-	x := coord.Marker{ProducerID: pid, ProducerEpoch: p.epoch, Commit: commit, Version: 1}
+// decide ends a transaction as its coordinator does: from here on the producer
+// may begin the next one.
+func (s *sim) decide(pid int64, p *simProducer, commit bool) {
+	p.marker = &coord.Marker{ProducerID: pid, ProducerEpoch: p.epoch, Commit: commit, Version: 1}
 	if s.rng.IntN(2) == 0 {
-		x.ProducerEpoch, x.Version = p.epoch+1, 2
+		p.epoch++
+		p.marker.ProducerEpoch, p.marker.Version = p.epoch, 2
 	}
+	p.open = false
+}
+
+// mark writes the marker of a transaction that was decided.
+func (s *sim) mark(p *simProducer) {
+	x := *p.marker
+	p.marker = nil
 	s.step(func(st *coord.Step) { require.Nil(s.t, s.m.writeMarker(st, x)) })
-	p.epoch, p.open = x.ProducerEpoch, false
 }
 
 func (s *sim) administer() {

@@ -24,6 +24,9 @@ type world struct {
 	written map[coord.TopicPartition][]coord.Marker
 	refuse  map[coord.TopicPartition]int16
 	gate    chan struct{} // when set, markers wait for it
+	// offsets, when set, is the group coordinator that writes the markers of
+	// __consumer_offsets.
+	offsets func(context.Context, coord.Marker, int32) int16
 }
 
 func (w *world) AllocateProducerIDs(context.Context) (int64, int32, error) {
@@ -42,7 +45,7 @@ func (w *world) Partitions(topic string) (int32, bool) {
 
 func (w *world) WriteMarkers(ctx context.Context, marker coord.Marker, tps []coord.TopicPartition) []int16 {
 	w.mu.Lock()
-	gate := w.gate
+	gate, offsets := w.gate, w.offsets
 	w.mu.Unlock()
 	if gate != nil {
 		select {
@@ -50,10 +53,18 @@ func (w *world) WriteMarkers(ctx context.Context, marker coord.Marker, tps []coo
 		case <-ctx.Done():
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	codes := make([]int16, len(tps))
 	for i, tp := range tps {
+		if tp.Topic == coord.OffsetsTopic && offsets != nil {
+			codes[i] = offsets(ctx, marker, tp.Partition)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, tp := range tps {
+		if codes[i] != 0 {
+			continue
+		}
 		if codes[i] = w.refuse[tp]; codes[i] == 0 {
 			w.written[tp] = append(w.written[tp], marker)
 		}
