@@ -91,8 +91,9 @@ func (l *Log) append(data []byte, o AppendOptions) (AppendInfo, error) {
 		}
 		return info, nil
 	}
+	now := l.cfg.Now().UnixMilli()
 	if o.LogAppendTime && o.Origin != Replica {
-		info.LogAppendTime = l.cfg.Now().UnixMilli()
+		info.LogAppendTime = now
 	}
 	if err := l.assign(&o, info.LogAppendTime); err != nil {
 		return AppendInfo{}, err
@@ -105,7 +106,7 @@ func (l *Log) append(data []byte, o AppendOptions) (AppendInfo, error) {
 	if err := l.write(data); err != nil {
 		return AppendInfo{}, err
 	}
-	if err := l.publish(data, info.LastOffset+1); err != nil {
+	if err := l.publish(data, info.LastOffset+1, now); err != nil {
 		return AppendInfo{}, err
 	}
 	return info, nil
@@ -302,15 +303,15 @@ func (l *Log) write(data []byte) error {
 	return nil
 }
 
-// publish makes the written batches visible.
-func (l *Log) publish(data []byte, end int64) error {
+// publish makes the written batches, which arrived now, visible.
+func (l *Log) publish(data []byte, end, now int64) error {
 	s := l.active()
 	l.tail.write(data, s.origin+s.size)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := s.idx.Load()
 	for _, v := range l.views {
-		if err := l.applyBatch(s, x, v); err != nil {
+		if err := l.applyBatch(s, x, v, now); err != nil {
 			return l.fail(err)
 		}
 	}
@@ -322,8 +323,8 @@ func (l *Log) publish(data []byte, end int64) error {
 
 // applyBatch takes the batch at the segment's end into indexes and producer
 // state. Appending and recovery share it.
-func (l *Log) applyBatch(s *segment, x *index, v batch.View) error {
-	if err := x.apply(l.prod, v, s.base, s.size, l.cfg.IndexInterval); err != nil {
+func (l *Log) applyBatch(s *segment, x *index, v batch.View, at int64) error {
+	if err := x.apply(l.prod, v, at, s.base, s.size, l.cfg.IndexInterval); err != nil {
 		return err
 	}
 	if s.size == 0 {

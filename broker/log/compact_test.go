@@ -167,7 +167,7 @@ func (s *compactSim) check(when string) {
 	require.Equal(s.t, s.table(), got, when)
 	producers := s.log.Producers()
 	clean := newProducers() // from the batches alone, without snapshots
-	require.NoError(s.t, s.log.replay(s.log.segments, clean, 0, s.log.LogEnd()))
+	require.NoError(s.t, s.log.replay(s.log.segments, clean, 0, s.log.LogEnd(), 0))
 	require.Equal(s.t, len(producers), len(clean.byID), when)
 	for _, p := range producers {
 		q := clean.byID[p.ProducerID]

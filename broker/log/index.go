@@ -52,9 +52,10 @@ type index struct {
 
 func newIndex() *index { return &index{maxTS: -1} }
 
-// apply takes a batch at pos into the producer state and the indexes.
-func (x *index) apply(p *producers, v batch.View, base, pos int64, interval int) error {
-	end, ok, err := p.apply(v)
+// apply takes a batch at pos, which arrived at a time, into the producer state
+// and the indexes.
+func (x *index) apply(p *producers, v batch.View, at, base, pos int64, interval int) error {
+	end, ok, err := p.apply(v, at)
 	if err != nil {
 		return err
 	}

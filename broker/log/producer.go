@@ -15,6 +15,11 @@ import (
 // Invariants:
 //   - the state is a function of the log's batches in order: live appends,
 //     replay after a crash and a follower's copy go through [producers.apply];
+//   - but for when a producer was heard of, which is by this broker's clock and
+//     in no batch. Batches carry event times, and a producer that replays
+//     history would be forgotten at once by them, its retries with it. Snapshots
+//     keep the time; producers found only in batches behind the snapshot count
+//     as heard of when the log was opened, so none is forgotten too early;
 //   - checks look, they never change anything: a refused or failed append
 //     leaves no trace;
 //   - a transaction is in open from its first batch to its marker, and in
@@ -43,7 +48,7 @@ type producer struct {
 	n                uint8            // used entries of batches
 	batches          [window]seqRange // oldest first
 	coordinatorEpoch int32
-	timestamp        int64 // of the last batch or marker
+	heard            int64 // ms; when the last batch or marker arrived
 	txnFirst         int64 // first offset of the open transaction, or -1
 	markerEnd        int64 // offset after the last marker seen; not in snapshots
 }
@@ -159,9 +164,10 @@ func (s *producers) checkMarker(v batch.View, m batch.Marker, txnVersion int16) 
 	return nil
 }
 
-// apply takes a batch into the state. When it is the marker of an open
-// transaction, that is returned; it has been noted in ended.
-func (s *producers) apply(v batch.View) (end endedTxn, ok bool, err error) {
+// apply takes a batch that arrived at a time, in ms, into the state. When it is
+// the marker of an open transaction, that is returned; it has been noted in
+// ended.
+func (s *producers) apply(v batch.View, at int64) (end endedTxn, ok bool, err error) {
 	pid := v.ProducerID()
 	if pid < 0 {
 		return endedTxn{}, false, nil
@@ -179,7 +185,7 @@ func (s *producers) apply(v batch.View) (end endedTxn, ok bool, err error) {
 		s.byID[pid] = p
 	}
 	p.setEpoch(v.ProducerEpoch())
-	p.timestamp = v.MaxTimestamp()
+	p.heard = at
 	if marker {
 		p.coordinatorEpoch, p.markerEnd = m.CoordinatorEpoch, v.NextOffset()
 		if p.txnFirst < 0 {
@@ -236,11 +242,11 @@ func (s *producers) firstUnstable() int64 {
 	return first
 }
 
-// expire forgets producers whose last batch is older than before, in
-// milliseconds, except those with an open transaction.
+// expire forgets producers that were not heard of since before, in ms, except
+// those with an open transaction.
 func (s *producers) expire(before int64) {
 	for id, p := range s.byID {
-		if p.txnFirst < 0 && p.timestamp < before {
+		if p.txnFirst < 0 && p.heard < before {
 			delete(s.byID, id)
 		}
 	}
@@ -258,7 +264,7 @@ func (s *producers) shrink(limit int) {
 			idle = append(idle, p)
 		}
 	}
-	slices.SortFunc(idle, func(a, b *producer) int { return cmp.Compare(a.timestamp, b.timestamp) })
+	slices.SortFunc(idle, func(a, b *producer) int { return cmp.Compare(a.heard, b.heard) })
 	for _, p := range idle[:min(len(idle), limit/8+1)] {
 		delete(s.byID, p.id)
 	}
@@ -269,7 +275,7 @@ type ProducerState struct {
 	ProducerID       int64
 	Epoch            int16
 	LastSequence     int32 // -1 when nothing was written in this epoch
-	LastTimestamp    int64
+	LastTimestamp    int64 // ms; when its last batch or marker arrived
 	CoordinatorEpoch int32 // -1 before the first marker
 	TxnFirstOffset   int64 // -1 without an open transaction
 }
@@ -279,7 +285,7 @@ func (l *Log) Producers() []ProducerState {
 	l.mu.RLock()
 	out := make([]ProducerState, 0, len(l.prod.byID))
 	for _, p := range l.prod.byID {
-		out = append(out, ProducerState{p.id, p.epoch, p.lastSeq(), p.timestamp, p.coordinatorEpoch, p.txnFirst})
+		out = append(out, ProducerState{p.id, p.epoch, p.lastSeq(), p.heard, p.coordinatorEpoch, p.txnFirst})
 	}
 	l.mu.RUnlock()
 	slices.SortFunc(out, func(a, b ProducerState) int { return cmp.Compare(a.ProducerID, b.ProducerID) })

@@ -183,13 +183,16 @@ func TestAbortedAcrossSegments(t *testing.T) {
 }
 
 func TestProducersExpireButNotInTransactions(t *testing.T) {
+	now := time.UnixMilli(1_000_000)
 	cfg := testConfig(vfs.NewMem())
+	cfg.Now = func() time.Time { return now }
 	cfg.ProducerExpiry = time.Second
 	cfg.MaxProducers = 16
 	l := openTest(t, cfg)
 	defer l.Close()
-	mustAppend(t, l, transactional(1, 0, 0, 1)) // both at time 1,000 of 1,000,000
+	mustAppend(t, l, transactional(1, 0, 0, 1))
 	mustAppend(t, l, idempotent(2, 0, 0, 1))
+	now = now.Add(2 * time.Second)
 	l.ExpireProducers()
 	require.Len(t, l.Producers(), 1)
 	require.True(t, l.HasOpenTxn(1))
@@ -200,11 +203,77 @@ func TestProducersExpireButNotInTransactions(t *testing.T) {
 	require.True(t, l.HasOpenTxn(1))
 }
 
+// How old a producer is, and whether its retry is known, has nothing to do with
+// the times its records carry, before and after a restart.
+func TestProducersExpireByArrival(t *testing.T) {
+	const expiry = time.Hour
+	start := time.UnixMilli(1_700_000_000_000)
+	times := map[string]time.Time{"history": time.UnixMilli(600_000_000_000), "now": start, "future": start.Add(3 * expiry)}
+	restarts := map[string]func(*Log) error{
+		"running": nil,
+		"closed":  (*Log).Close,
+		"killed": func(*Log) error { return nil },
+	}
+	for name, event := range times {
+		for how, restart := range restarts {
+			t.Run(name+" "+how, func(t *testing.T) {
+				now := start
+				cfg := testConfig(vfs.NewMem())
+				cfg.Now = func() time.Time { return now }
+				cfg.ProducerExpiry = expiry
+				l := openTest(t, cfg)
+				defer func() { require.NoError(t, l.Close()) }()
+				write := func() bool {
+					b := batch.Plain()
+					b.ProducerID, b.ProducerEpoch, b.BaseSequence = 7, 0, 0
+					return mustAppend(t, l, records(b, event.UnixMilli(), 1)).Duplicate
+				}
+				require.False(t, write())
+				l.SetHighWatermark(l.LogEnd())
+				now = now.Add(expiry / 2)
+				if restart != nil {
+					require.NoError(t, restart(l))
+					l = openTest(t, cfg)
+				}
+				l.ExpireProducers()
+				require.True(t, write(), "a retry half an hour later")
+
+				now = now.Add(expiry/2 + time.Millisecond)
+				l.ExpireProducers()
+				if how == "killed" { // it counts from when the log was opened
+					require.True(t, write())
+					now = now.Add(expiry / 2)
+					l.ExpireProducers()
+				}
+				require.Empty(t, l.Producers())
+			})
+		}
+	}
+}
+
+// A snapshot may hold times of a clock that ran ahead, or event times where
+// another broker wrote it.
+func TestProducersFromTheFutureExpire(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	cfg := testConfig(vfs.NewMem())
+	cfg.Now = func() time.Time { return now.Add(time.Hour) }
+	cfg.ProducerExpiry = time.Minute
+	l := openTest(t, cfg)
+	mustAppend(t, l, idempotent(7, 0, 0, 1))
+	require.NoError(t, l.Close())
+	cfg.Now = func() time.Time { return now }
+	l = openTest(t, cfg)
+	defer l.Close()
+	now = now.Add(time.Minute + time.Millisecond)
+	l.ExpireProducers()
+	require.Empty(t, l.Producers())
+}
+
 func FuzzSnapshot(f *testing.F) {
 	s := newProducers()
 	f.Add(s.encode())
 	for _, b := range [][]byte{idempotent(1, 2, 3, 4), transactional(5, 0, 0, 2), marker(1, 3, true)} {
-		_, _, _ = s.apply(b)
+		_, _, _ = s.apply(b, 9)
 	}
 	f.Add(s.encode())
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -128,6 +128,7 @@ func (l *Log) scanSegment(i int, ckpt checkpoint) error {
 	s.size, s.end, s.firstTS = 0, s.base, -1
 	x := newIndex()
 	s.idx.Store(x)
+	now := l.cfg.Now().UnixMilli()
 	c := s.scan(0, size)
 	for {
 		v, pos, err := c.next()
@@ -138,7 +139,7 @@ func (l *Log) scanSegment(i int, ckpt checkpoint) error {
 			err = s.checkStored(v, pos)
 		}
 		if err == nil {
-			err = l.applyBatch(s, x, v)
+			err = l.applyBatch(s, x, v, now)
 		}
 		if err == nil {
 			continue
@@ -285,7 +286,7 @@ func (l *Log) rebuildIndex(s *segment) (*index, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := x.apply(prod, v, s.base, pos, l.cfg.IndexInterval); err != nil {
+		if err := x.apply(prod, v, 0, s.base, pos, l.cfg.IndexInterval); err != nil {
 			return nil, s.corrupt(pos, err)
 		}
 	}

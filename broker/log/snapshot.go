@@ -15,7 +15,9 @@ import (
 
 // A .snapshot file is the producer state at the offset that names it, in
 // Kafka's format version 1: version i16, CRC-32C of the rest, then an array of
-// producers. Of each producer's window only the last batch is kept.
+// producers. Of each producer's window only the last batch is kept. The time of
+// a producer is when it was heard of, where Kafka has the event time of its last
+// batch; both compare it with their clock.
 const (
 	snapshotVersion   = 1
 	snapshotHeaderLen = 2 + 4 + 4
@@ -45,7 +47,7 @@ func (s *producers) encode() []byte {
 		b = be.AppendUint32(b, uint32(last.lastSeq))
 		b = be.AppendUint64(b, uint64(last.lastOffset))
 		b = be.AppendUint32(b, uint32(last.offsetDelta))
-		b = be.AppendUint64(b, uint64(p.timestamp))
+		b = be.AppendUint64(b, uint64(p.heard))
 		b = be.AppendUint32(b, uint32(p.coordinatorEpoch))
 		b = be.AppendUint64(b, uint64(p.txnFirst))
 	}
@@ -76,13 +78,13 @@ func decodeProducers(b []byte) (*producers, error) {
 		p := &producer{
 			id:               int64(be.Uint64(b)),
 			epoch:            int16(be.Uint16(b[8:])),
-			timestamp:        int64(be.Uint64(b[26:])),
+			heard:            int64(be.Uint64(b[26:])),
 			coordinatorEpoch: int32(be.Uint32(b[34:])),
 			txnFirst:         int64(be.Uint64(b[38:])),
 		}
 		last := seqRange{
 			lastSeq: int32(be.Uint32(b[10:])), lastOffset: int64(be.Uint64(b[14:])), offsetDelta: int32(be.Uint32(b[22:])),
-			timestamp: p.timestamp,
+			timestamp: p.heard,
 		}
 		if p.id < 0 || s.byID[p.id] != nil || p.txnFirst < -1 || last.offsetDelta < 0 || last.lastOffset == math.MaxInt64 {
 			return nil, fmt.Errorf("malformed producer %d", p.id)
@@ -144,6 +146,7 @@ func (l *Log) producersAt(to, hw int64) (*producers, error) {
 	list := l.segments
 	l.mu.RUnlock()
 	from := list[0].base
+	now := l.cfg.Now().UnixMilli()
 	state := newProducers()
 	offsets, err := l.snapshotOffsets()
 	if err != nil {
@@ -160,16 +163,25 @@ func (l *Log) producersAt(to, hw int64) (*producers, error) {
 		}
 		s, err := decodeProducers(b)
 		if err == nil {
+			s.heardBy(now)
 			state, from = s, off
 			break
 		}
 		l.cfg.Logger.Warn("log: snapshot is damaged, using an older one", "file", name, "err", err)
 	}
-	return state, l.replay(list, state, from, to)
+	return state, l.replay(list, state, from, to, now)
 }
 
-// replay applies the batches in [from, to) to the state.
-func (l *Log) replay(list []*segment, state *producers, from, to int64) error {
+// heardBy corrects the time of producers that a clock ahead of now has noted.
+func (s *producers) heardBy(now int64) {
+	for _, p := range s.byID {
+		p.heard = min(p.heard, now)
+	}
+}
+
+// replay applies the batches in [from, to) to the state, as if they arrived at
+// a time.
+func (l *Log) replay(list []*segment, state *producers, from, to, at int64) error {
 	for i, s := range list {
 		if s.base >= to {
 			break
@@ -192,7 +204,7 @@ func (l *Log) replay(list []*segment, state *producers, from, to int64) error {
 			if v.BaseOffset() < from {
 				continue
 			}
-			if _, _, err := state.apply(v); err != nil {
+			if _, _, err := state.apply(v, at); err != nil {
 				return s.corrupt(pos, err)
 			}
 		}
