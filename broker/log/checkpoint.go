@@ -154,6 +154,7 @@ func (l *Log) saveCheckpoint(c checkpoint) error {
 		return storage("write checkpoint", err)
 	}
 	l.saved = c
+	l.recovery.Store(c.recovery)
 	return nil
 }
 

@@ -53,6 +53,32 @@ func (l *Log) FlushTo(offset int64) error {
 // Flush syncs everything appended so far.
 func (l *Log) Flush() error { return l.FlushTo(l.logEnd.Load()) }
 
+// SyncSealed makes the segments that were sealed since the last call durable,
+// and notes that in the checkpoint: compaction may then have them, and a restart
+// after a crash has only the active segment to scan. It costs nothing when no
+// segment was sealed. Call it every second or so, whoever calls FlushTo.
+//
+// After a failed sync it does nothing; who was told of it first is the one to
+// tell.
+func (l *Log) SyncSealed() error {
+	l.mu.RLock()
+	if len(l.segments) == 0 {
+		l.mu.RUnlock()
+		return ErrClosed
+	}
+	base, unsynced := l.active().base, len(l.unsynced) > 0
+	l.mu.RUnlock()
+	if !unsynced && base <= l.recovery.Load() || l.flush.failure() != nil {
+		return nil
+	}
+	if unsynced {
+		if err := l.flush.now(l); err != nil {
+			return err
+		}
+	}
+	return l.Checkpoint()
+}
+
 // failure is the error of a sync that failed.
 func (f *flusher) failure() error {
 	f.mu.Lock()

@@ -66,6 +66,7 @@ type Log struct {
 	hw       atomic.Int64
 	lso      atomic.Int64
 	flushed  atomic.Int64
+	recovery atomic.Int64 // flushed, as last saved; changes under writeMu
 	cleaned  atomic.Int64 // changes under writeMu
 
 	flush flusher

@@ -41,6 +41,7 @@ func (l *Log) open() error {
 	}
 	if found {
 		l.saved = ckpt
+		l.recovery.Store(ckpt.recovery)
 	}
 	if err := l.listFiles(); err != nil {
 		return err

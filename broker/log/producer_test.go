@@ -212,7 +212,7 @@ func TestProducersExpireByArrival(t *testing.T) {
 	restarts := map[string]func(*Log) error{
 		"running": nil,
 		"closed":  (*Log).Close,
-		"killed": func(*Log) error { return nil },
+		"killed":  func(*Log) error { return nil },
 	}
 	for name, event := range times {
 		for how, restart := range restarts {

@@ -3,6 +3,7 @@ package log
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -29,6 +30,50 @@ func filled(t *testing.T, fsys vfs.FS) (l *Log, data []byte) {
 	l.SetHighWatermark(l.LogEnd())
 	require.NoError(t, l.Flush())
 	return l, data
+}
+
+// What nobody waits for is made durable as segments fill up: the flushed offset
+// moves, and after a crash only the last segment is read.
+func TestSyncSealed(t *testing.T) {
+	for _, power := range []bool{false, true} {
+		t.Run(fmt.Sprint("power lost=", power), func(t *testing.T) {
+			fsys := vfs.NewFault()
+			l := openTest(t, testConfig(fsys))
+			for i := range 60 {
+				mustAppend(t, l, plain(int64(i), 3))
+				l.SetHighWatermark(l.LogEnd())
+				require.NoError(t, l.SyncSealed())
+				require.GreaterOrEqual(t, l.Flushed(), l.active().base)
+			}
+			sealed := l.active().base
+			require.Greater(t, l.Segments(), 3)
+			if power {
+				fsys.Crash(rand.New(rand.NewPCG(1, 1)))
+			}
+			last := l.active().name
+			fsys.Inject(func(op vfs.Op) (int, error) {
+				if op.Kind == "read" && strings.HasSuffix(op.Name, logSuffix) {
+					require.Equal(t, last, op.Name)
+				}
+				return 0, nil
+			})
+			l = openTest(t, testConfig(fsys))
+			fsys.Inject(nil)
+			require.GreaterOrEqual(t, l.LogEnd(), sealed)
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
+// Nothing is synced, nor written, where no segment was sealed.
+func TestSyncSealedCostsNothing(t *testing.T) {
+	fsys := vfs.NewFault()
+	l := openTest(t, testConfig(fsys))
+	mustAppend(t, l, plain(0, 3))
+	fsys.Inject(func(op vfs.Op) (int, error) { return 0, syscall.EIO })
+	require.NoError(t, l.SyncSealed())
+	fsys.Inject(nil)
+	require.NoError(t, l.Close())
 }
 
 func edit(t *testing.T, fsys vfs.FS, name string, change func(vfs.File, int64)) {

@@ -88,6 +88,11 @@ func (s *sim) step() {
 		require.NoError(s.t, s.log.Flush())
 		s.flushed = s.end
 		require.Equal(s.t, s.end, s.log.Flushed())
+	case n < 73:
+		s.note("sync sealed")
+		require.NoError(s.t, s.log.SyncSealed())
+		s.flushed = max(s.flushed, s.log.Flushed())
+		require.GreaterOrEqual(s.t, s.log.Flushed(), s.log.active().base)
 	case n < 75:
 		s.note("checkpoint")
 		require.NoError(s.t, s.log.Checkpoint())
