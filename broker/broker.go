@@ -112,6 +112,8 @@ func Start(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	maintenance, stop := context.WithCancel(b.ctx)
 	b.stopMaintenance = stop
 	b.background.Go(func() { b.maintain(maintenance) })
+	b.background.Go(func() { b.sync(maintenance) })
+	b.background.Go(func() { b.clean(maintenance) })
 	b.serve()
 	b.log.Info("broker serves", "node", cfg.NodeID, "addresses", b.Addrs(), "cluster", b.meta.Image().ClusterID, "dir", cfg.DataDir, "flush", cfg.Flush)
 	return b, nil

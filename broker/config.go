@@ -22,6 +22,8 @@ const (
 	FlushAlways Flush = "always"
 	// FlushOS leaves writing back to the operating system, as Kafka does: an
 	// acknowledged write survives the death of the process, not of the machine.
+	// Segments are synced in the background when they are full, what is in the
+	// last one every minute.
 	FlushOS Flush = "os"
 )
 

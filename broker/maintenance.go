@@ -7,37 +7,83 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	"github.com/thalweg/thalweg/broker/log"
 )
 
-// maintain looks after the logs until ctx ends: it deletes what retention no
-// longer covers, compacts, forgets idle producers, and notes how far each log
-// is, so that a restart after a crash has less to read.
+// Three things look after the logs until the broker stops. Each has a goroutine
+// of its own, so that none waits for another: a cleaning may take minutes.
+//
+//   - maintain deletes what retention no longer covers, forgets idle producers
+//     and notes how far each log is;
+//   - sync makes records durable that nobody waits for, so that a restart after
+//     a crash has less to read and sealed segments can be compacted;
+//   - clean compacts (compaction.go).
+
 func (b *Broker) maintain(ctx context.Context) {
-	retention := time.NewTicker(b.cfg.RetentionCheck)
-	defer retention.Stop()
-	compaction := time.NewTicker(b.cfg.CompactionCheck)
-	defer compaction.Stop()
-	for {
-		round := (*partition).maintain
-		select {
-		case <-retention.C:
-		case <-compaction.C:
-			round = (*partition).compact
-		case <-ctx.Done():
-			return
+	for b.tick(ctx, b.cfg.RetentionCheck) {
+		for _, p := range b.topics.all() {
+			if ctx.Err() != nil {
+				return
+			}
+			p.maintain()
+		}
+	}
+}
+
+const (
+	// syncCheck is how often segments that were sealed are synced.
+	syncCheck = time.Second
+	// syncActive is how often the rest is, with FlushOS. A crash of the process
+	// loses none of it; one of the machine loses what the operating system has
+	// not written back by itself.
+	syncActive = time.Minute
+)
+
+func (b *Broker) sync(ctx context.Context) {
+	again := b.now().Add(syncActive)
+	for b.tick(ctx, syncCheck) {
+		active := b.cfg.Flush == FlushOS && !b.now().Before(again)
+		if active {
+			again = b.now().Add(syncActive)
 		}
 		for _, p := range b.topics.all() {
 			if ctx.Err() != nil {
 				return
 			}
-			round(p, ctx)
+			if l := p.opened.Load(); l != nil {
+				p.sync(l, active)
+			}
 		}
+	}
+}
+
+// sync makes sealed segments durable, and the active one if wanted.
+func (p *partition) sync(l *log.Log, active bool) {
+	err := l.SyncSealed()
+	if err == nil && active {
+		err = l.Flush()
+	}
+	if err != nil && p.syncFailed.CompareAndSwap(false, true) { // until the next checkpoint
+		p.noteMaintenance("sync", err)
+	}
+}
+
+// tick waits for some time and reports false when ctx ends before.
+func (b *Broker) tick(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // maintain does one round for a partition. A partition that nobody has used
 // since the start is opened: its records grow old like all others.
-func (p *partition) maintain(context.Context) {
+func (p *partition) maintain() {
 	l, err := p.log()
 	if err != nil {
 		return // logged where it happened
@@ -51,6 +97,7 @@ func (p *partition) maintain(context.Context) {
 	}
 	l.ExpireProducers()
 	p.noteMaintenance("checkpoint", l.Checkpoint())
+	p.syncFailed.Store(false)
 }
 
 func (p *partition) noteMaintenance(what string, err error) {

@@ -33,6 +33,9 @@ type partition struct {
 	opened atomic.Pointer[log.Log]
 	closed bool
 
+	syncFailed atomic.Bool // and was logged
+	cleaning   cleaning
+
 	waitMu  sync.Mutex
 	waiters []*waiter
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -15,12 +14,17 @@ import (
 // Compaction keeps, of all committed records with the same key, the last one
 // (cleanup.policy=compact). It rewrites sealed segments in two passes: the
 // first learns the last offset of each key in the part that was not cleaned
-// before, the second copies what survives.
+// before, the second copies what survives. When there are more keys than may be
+// held in memory the first pass ends early, behind any batch, and the next
+// cleaning goes on there.
 //
 // Invariants:
 //   - offsets never change, nor the bytes of a surviving record;
 //   - only segments wholly below the last stable offset and the flushed offset
 //     are touched, so every transaction in them is decided;
+//   - what lies behind the offset that the first pass got to is copied as it
+//     is: a tombstone there must not go, nor begin its time, before the values
+//     that it deletes;
 //   - records of aborted transactions go at once; a tombstone is kept for
 //     DeleteRetention after the first cleaning that met it, so that a reader
 //     who started before sees it;
@@ -34,7 +38,7 @@ import (
 type CompactOptions struct {
 	DeleteRetention time.Duration // delete.retention.ms; 0 drops tombstones with the second cleaning
 	MinLag          time.Duration // min.compaction.lag.ms: newer segments are left alone
-	MaxKeys         int           // bound on keys held in memory, about 40 bytes each; default 4 million
+	MaxKeys         int           // how many keys to hold in memory, about 40 bytes each, give or take a batch; default 2 million
 }
 
 // CompactStats says what a cleaning did.
@@ -43,9 +47,6 @@ type CompactStats struct {
 	BytesBefore int64
 	BytesAfter  int64
 }
-
-// ErrTooManyKeys reports a segment with more keys than CompactOptions.MaxKeys.
-var ErrTooManyKeys = errors.New("log: one segment has more keys than fit into the offset map")
 
 // keyHash identifies a key. It is long enough that two keys never share one: a
 // collision would delete a record.
@@ -56,13 +57,13 @@ func hashKey(key []byte) keyHash {
 	return keyHash(sum[:16])
 }
 
-// Dirtiness returns how many bytes could be cleaned and how many of them have
-// not been cleaned before; their ratio decides when to compact
-// (min.cleanable.dirty.ratio).
-func (l *Log) Dirtiness() (dirty, total int64) {
-	list, release, err := l.cleanable(CompactOptions{})
+// Dirtiness returns how many bytes a cleaning with these options would look at,
+// and how many of them are in segments that were not cleaned to their end
+// before; their ratio decides when to compact (min.cleanable.dirty.ratio).
+func (l *Log) Dirtiness(o CompactOptions) (dirty, total int64, err error) {
+	list, release, err := l.cleanable(o)
 	if err != nil {
-		return 0, 0
+		return 0, 0, err
 	}
 	defer release()
 	cleaned := l.cleaned.Load()
@@ -72,7 +73,7 @@ func (l *Log) Dirtiness() (dirty, total int64) {
 			dirty += s.size
 		}
 	}
-	return dirty, total
+	return dirty, total, nil
 }
 
 // Compact cleans the log once. Appends and reads go on meanwhile; only one
@@ -80,7 +81,7 @@ func (l *Log) Dirtiness() (dirty, total int64) {
 // do is given up without error.
 func (l *Log) Compact(ctx context.Context, o CompactOptions) (stats CompactStats, err error) {
 	if o.MaxKeys <= 0 {
-		o.MaxKeys = 4 << 20
+		o.MaxKeys = 2 << 20
 	}
 	l.cleanMu.Lock()
 	defer l.cleanMu.Unlock()
@@ -109,7 +110,7 @@ func (l *Log) Compact(ctx context.Context, o CompactOptions) (stats CompactStats
 		if err != nil {
 			return stats, errors.Join(err, l.dropCleaned(group[0]))
 		}
-		installed, err := l.install(group, s)
+		installed, err := l.install(group, s, c.learned)
 		if err != nil || !installed {
 			return stats, err
 		}
@@ -173,6 +174,7 @@ type cleaner struct {
 	opts    CompactOptions
 	now     int64
 	offsets map[keyHash]int64        // last committed offset of each key
+	learned int64                    // how far offsets goes
 	aborted map[int64][]abortedEntry // by producer, in order
 	last    map[int64]int64          // last data offset of each producer kept in state
 	open    map[int64]bool           // producers of whose current transaction a batch was kept
@@ -223,42 +225,55 @@ func (c *cleaner) isAborted(v batch.View) bool {
 	return i < len(list) && list[i].FirstOffset <= v.BaseOffset()
 }
 
-// learnOffsets is the first pass. It returns how many of the segments the map
-// covers: it always ends with a whole one.
+// errMapFull ends a walk of the first pass.
+var errMapFull = errors.New("log: the offset map is full")
+
+// learnOffsets is the first pass, from the offset on that was cleaned before. It
+// returns how many of the segments it got into.
 func (c *cleaner) learnOffsets(list []*segment, from int64) (n int, err error) {
 	for i, s := range list {
-		if s.end <= from {
-			continue
-		}
-		err := c.walk(s, func(v batch.View, _ bool) error {
-			if v.NextOffset() <= from || v.IsControl() || v.Count() == 0 || c.isAborted(v) {
-				return nil
-			}
-			it, err := v.Records(&c.decoder)
-			if err != nil {
-				return err
-			}
-			var r batch.Record
-			for it.Next(&r) {
-				if r.Key != nil {
-					c.offsets[hashKey(r.Key)] = r.Offset
+		if s.end > from {
+			err = c.walk(s, func(v batch.View, _ bool) error {
+				if v.NextOffset() <= from {
+					return nil
 				}
-			}
-			return it.Err()
-		})
+				return c.learnBatch(v)
+			})
+		}
+		if errors.Is(err, errMapFull) {
+			return i + 1, nil
+		}
 		if err != nil {
 			return 0, err
 		}
-		if len(c.offsets) > c.opts.MaxKeys {
-			if i == 0 || list[i-1].end <= from {
-				return 0, fmt.Errorf("%w: %s", ErrTooManyKeys, s.name)
-			}
-			// Keys of this segment only make more records before it
-			// superseded, which they are.
-			return i, nil
-		}
+		c.learned = s.end
 	}
 	return len(list), nil
+}
+
+// learnBatch takes the keys of a batch into the map. It returns errMapFull when
+// there is no room for those of the next one.
+func (c *cleaner) learnBatch(v batch.View) error {
+	if !v.IsControl() && v.Count() > 0 && !c.isAborted(v) {
+		it, err := v.Records(&c.decoder)
+		if err != nil {
+			return err
+		}
+		var r batch.Record
+		for it.Next(&r) {
+			if r.Key != nil {
+				c.offsets[hashKey(r.Key)] = r.Offset
+			}
+		}
+		if err := it.Err(); err != nil {
+			return err
+		}
+	}
+	c.learned = v.NextOffset()
+	if len(c.offsets) >= c.opts.MaxKeys {
+		return errMapFull
+	}
+	return nil
 }
 
 // walk calls fn for each batch of a segment; last is set for its last one.
@@ -287,6 +302,9 @@ func (c *cleaner) walk(s *segment, fn func(v batch.View, last bool) error) error
 // clean returns what is left of a batch, nil for nothing. The last batch of a
 // group is always kept.
 func (c *cleaner) clean(v batch.View, last bool) (batch.View, error) {
+	if v.BaseOffset() >= c.learned {
+		return v, nil
+	}
 	if v.IsControl() {
 		return c.cleanMarker(v, last)
 	}

@@ -189,7 +189,9 @@ func (s *compactSim) loseIndexes() {
 }
 
 func (s *compactSim) compact() error {
-	_, err := s.log.Compact(context.Background(), CompactOptions{DeleteRetention: 200 * time.Millisecond})
+	// The map is full after a batch, after several, in whatever segment, or never.
+	keys := []int{1, 2, 5, 20, 0}[s.r.IntN(5)]
+	_, err := s.log.Compact(context.Background(), CompactOptions{DeleteRetention: 200 * time.Millisecond, MaxKeys: keys})
 	return err
 }
 
@@ -256,20 +258,14 @@ func TestCompactSimulation(t *testing.T) {
 func TestCompactShrinks(t *testing.T) {
 	s := newCompactSim(t, 99)
 	s.cfg.SegmentBytes = 4 << 10
-	for range 600 {
-		s.write()
-	}
-	s.log.SetHighWatermark(s.log.LogEnd())
-	require.NoError(t, s.log.Flush())
+	o := CompactOptions{DeleteRetention: 200 * time.Millisecond}
+	s.writeCommitted(600)
 	before := s.log.Size()
-	dirty, total := s.log.Dirtiness()
+	dirty, total := s.dirtiness(o)
 	require.Equal(t, total, dirty)
 	require.NotZero(t, total)
-	stats, err := s.log.Compact(context.Background(), CompactOptions{DeleteRetention: time.Minute, MinLag: 24 * time.Hour})
-	require.NoError(t, err)
-	require.Zero(t, stats.Segments, "everything is younger than the lag")
-	require.NoError(t, s.compact())
-	dirty, _ = s.log.Dirtiness()
+	s.compactWith(o)
+	dirty, _ = s.dirtiness(o)
 	require.Zero(t, dirty)
 	require.Less(t, s.log.Size(), before/4)
 	want := s.table()
@@ -278,25 +274,124 @@ func TestCompactShrinks(t *testing.T) {
 	require.NotZero(t, tombstones)
 
 	s.now += 1000
-	require.NoError(t, s.compact())
+	s.compactWith(o)
 	got, fewer := s.consume()
 	require.Equal(t, want, got)
 	require.Less(t, fewer, tombstones)
 	require.NoError(t, s.log.Close())
 }
 
-func TestCompactBounds(t *testing.T) {
-	s := newCompactSim(t, 5)
-	for range 200 {
+func (s *compactSim) writeCommitted(n int) {
+	for range n {
 		s.write()
 	}
 	s.log.SetHighWatermark(s.log.LogEnd())
-	require.NoError(t, s.log.Flush())
-	_, err := s.log.Compact(context.Background(), CompactOptions{MaxKeys: 1})
-	require.ErrorIs(t, err, ErrTooManyKeys)
+	require.NoError(s.t, s.log.Flush())
+}
+
+func (s *compactSim) compactWith(o CompactOptions) CompactStats {
+	stats, err := s.log.Compact(context.Background(), o)
+	require.NoError(s.t, err)
+	return stats
+}
+
+func (s *compactSim) dirtiness(o CompactOptions) (dirty, total int64) {
+	dirty, total, err := s.log.Dirtiness(o)
+	require.NoError(s.t, err)
+	return dirty, total
+}
+
+// However few keys fit into memory, each cleaning gets on, inside a segment
+// where it must, and in the end the log is as clean as after one.
+func TestCompactInParts(t *testing.T) {
+	for _, keys := range []int{1, 3, 8} {
+		t.Run(fmt.Sprint("keys=", keys), func(t *testing.T) {
+			s := newCompactSim(t, 5)
+			s.writeCommitted(300)
+			o := CompactOptions{DeleteRetention: time.Millisecond, MaxKeys: keys}
+			segments, parts := s.log.Segments(), 0
+			for {
+				dirty, _ := s.dirtiness(o)
+				if dirty == 0 {
+					break
+				}
+				before := s.log.cleaned.Load()
+				s.compactWith(o)
+				require.Greater(t, s.log.cleaned.Load(), before)
+				s.check("in parts")
+				s.now += 10 // tombstones that were met are over
+				parts++
+			}
+			if keys == 1 {
+				require.Greater(t, parts, segments, "it has stopped inside of segments")
+			}
+			seen := map[string]int{}
+			require.NoError(t, s.eachRecord(s.log.cleaned.Load(), func(r *batch.Record) { seen[string(r.Key)]++ }))
+			require.NotEmpty(t, seen)
+			for key, n := range seen {
+				require.Equal(t, 1, n, key)
+			}
+			require.NoError(t, s.log.Close())
+		})
+	}
+}
+
+// eachRecord calls fn for all data records below an offset, as they lie there.
+func (s *compactSim) eachRecord(below int64, fn func(*batch.Record)) error {
+	var d batch.Decompressor
+	defer d.Close()
+	for _, seg := range s.log.segments {
+		var failed error
+		err := seg.each(func(v batch.View) {
+			if v.IsControl() || v.Count() == 0 || v.LastOffset() >= below || failed != nil {
+				return
+			}
+			it, err := v.Records(&d)
+			if failed = err; err != nil {
+				return
+			}
+			for r := (batch.Record{}); it.Next(&r); {
+				fn(&r)
+			}
+		})
+		if err := errors.Join(err, failed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What a cleaning may not touch yet, being younger than the lag, does not count
+// as dirty, or what is clean would be written again and again.
+func TestDirtinessIsWhatACleaningWouldClean(t *testing.T) {
+	s := newCompactSim(t, 99)
+	o := CompactOptions{DeleteRetention: time.Hour, MinLag: time.Hour}
+	s.writeCommitted(300)
+	dirty, total := s.dirtiness(o)
+	require.Zero(t, dirty, "everything is younger than the lag")
+	require.Zero(t, total)
+	require.Zero(t, s.compactWith(o).Segments)
+
+	s.now += 2 * time.Hour.Milliseconds()
+	dirty, _ = s.dirtiness(o)
+	require.NotZero(t, dirty)
+	s.compactWith(o)
+	dirty, total = s.dirtiness(o)
+	require.Zero(t, dirty)
+	require.NotZero(t, total)
+
+	s.writeCommitted(300)
+	dirty, _ = s.dirtiness(o)
+	require.Zero(t, dirty, "the rest is younger than the lag")
+	require.NoError(t, s.log.Close())
+}
+
+func TestCompactIsCancelled(t *testing.T) {
+	s := newCompactSim(t, 5)
+	s.writeCommitted(200)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = s.log.Compact(ctx, CompactOptions{})
+	_, err := s.log.Compact(ctx, CompactOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 	s.check("untouched")
 	require.NoError(t, s.log.Close())

@@ -129,9 +129,9 @@ func (l *Log) dropCleaned(first *segment) error {
 	return errors.Join(errs...)
 }
 
-// install puts s in the place of group. It reports false when the group is not
-// in the log any more.
-func (l *Log) install(group []*segment, s *segment) (bool, error) {
+// install puts s in the place of group, which is clean below an offset. It
+// reports false when the group is not in the log any more.
+func (l *Log) install(group []*segment, s *segment, clean int64) (bool, error) {
 	l.writeMu.Lock()
 	defer l.writeMu.Unlock()
 	if err := l.usable(); err != nil {
@@ -149,7 +149,7 @@ func (l *Log) install(group []*segment, s *segment) (bool, error) {
 	}
 	l.mu.Lock()
 	l.segments = slices.Replace(slices.Clone(l.segments), i, i+len(group), s)
-	l.cleaned.Store(max(l.cleaned.Load(), group[len(group)-1].end))
+	l.cleaned.Store(max(l.cleaned.Load(), min(group[len(group)-1].end, clean)))
 	l.mu.Unlock()
 	err := l.finishSwap(s, group[1:])
 	for _, old := range group {
