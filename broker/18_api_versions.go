@@ -12,7 +12,7 @@ import (
 // ApiVersions (key 18)
 //
 //	v1 throttle time   v3 flexible; client software name; features (KIP-584)
-//	v4 features whose lowest level is 0
+//	v4 features whose lowest level is 0   v5 whom the client means to reach (KIP-1242)
 
 // feature is a cluster-wide switch that clients can see (KIP-584).
 type feature struct {
@@ -35,6 +35,11 @@ func (b *Broker) apiVersions(_ context.Context, _ *call, req *kmsg.ApiVersionsRe
 	if req.Version >= 3 && (!validSoftware(req.ClientSoftwareName) || !validSoftware(req.ClientSoftwareVersion)) {
 		resp.ErrorCode = kerr.InvalidRequest.Code
 		return resp
+	}
+	if req.Version >= 5 {
+		if resp.ErrorCode = b.misrouted(req); resp.ErrorCode != 0 {
+			return resp
+		}
 	}
 	for _, s := range api.Specs() {
 		k := kmsg.NewApiVersionsResponseApiKey()
@@ -74,6 +79,20 @@ func (b *Broker) unsupportedApiVersions(h api.Header) reply {
 	k.ApiKey, k.MinVersion, k.MaxVersion = spec.Key.Int16(), spec.Min, spec.Max
 	resp.ApiKeys = append(resp.ApiKeys, k)
 	return encoded{b: appendResponse(nil, spec, h, resp)}
+}
+
+// misrouted is the error code for a client that means to reach another broker,
+// as it may after addresses were given to others: it has to begin anew with its
+// seeds. A client that does not know yet whom it reaches names neither cluster
+// nor node.
+func (b *Broker) misrouted(req *kmsg.ApiVersionsRequest) int16 {
+	switch {
+	case (req.ClusterID == nil) != (req.NodeID == -1):
+		return kerr.InvalidRequest.Code
+	case req.ClusterID != nil && (*req.ClusterID != b.ClusterID() || req.NodeID != b.cfg.NodeID):
+		return kerr.RebootstrapRequired.Code
+	}
+	return 0
 }
 
 // validSoftware reports whether s is a name or version as KIP-511 wants them:

@@ -100,12 +100,42 @@ func TestApiVersionsFallsBack(t *testing.T) {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	require.NoError(t, resp.ReadFrom(body))
 	require.Equal(t, kerr.UnsupportedVersion.Code, resp.ErrorCode)
-	require.Equal(t, []kmsg.ApiVersionsResponseApiKey{{ApiKey: 18, MinVersion: 0, MaxVersion: 4}}, resp.ApiKeys)
+	require.Equal(t, []kmsg.ApiVersionsResponseApiKey{{ApiKey: 18, MinVersion: 0, MaxVersion: 5}}, resp.ApiKeys)
 
 	// The connection lives on.
 	w.send(kmsg.NewPtrApiVersionsRequest(), 0, 8)
 	id, _ = w.receive()
 	require.EqualValues(t, 8, id)
+}
+
+// A client says from version 5 on whom it means to reach.
+func TestApiVersionsOfMisroutedClients(t *testing.T) {
+	c := brokertest.Start(t, brokertest.With(func(c *broker.Config) { c.NodeID = 3 }))
+	w := dial(t, c)
+	ours, other := c.Broker().ClusterID(), "another-cluster"
+	for i, tt := range []struct {
+		cluster *string
+		node    int32
+		want    error
+	}{
+		{nil, -1, nil},
+		{&ours, 3, nil},
+		{&ours, 4, kerr.RebootstrapRequired},
+		{&other, 3, kerr.RebootstrapRequired},
+		{&ours, -1, kerr.InvalidRequest},
+		{nil, 3, kerr.InvalidRequest},
+	} {
+		req := kmsg.NewPtrApiVersionsRequest()
+		req.ClientSoftwareName, req.ClientSoftwareVersion = "test", "1"
+		req.ClusterID, req.NodeID = tt.cluster, tt.node
+		w.send(req, 5, int32(i))
+		id, body := w.receive()
+		require.EqualValues(t, i, id)
+		resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
+		require.NoError(t, resp.ReadFrom(body))
+		require.Equal(t, tt.want, kerr.ErrorForCode(resp.ErrorCode), "%d", i)
+		require.Equal(t, tt.want == nil, len(resp.ApiKeys) > 0)
+	}
 }
 
 // Responses come in the order of the requests, also behind a parked fetch.

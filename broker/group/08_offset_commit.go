@@ -99,7 +99,10 @@ func (w writes) commit(m *Machine, s *coord.Step, req *kmsg.OffsetCommitRequest)
 	if req.Version < 1 {
 		generation = -1
 	}
-	g, err := m.committing(s, req.Group, req.MemberID, req.InstanceID, generation, false)
+	// Kafka says GROUP_ID_NOT_FOUND from v9 on, where members of classic groups,
+	// which are all there are here, may not expect it. This one they rejoin upon.
+	unknown := kerr.IllegalGeneration
+	g, err := m.committing(s, req.Group, req.MemberID, req.InstanceID, generation, unknown, false)
 	if err != nil {
 		w.fail(err.Code)
 		return
@@ -114,19 +117,20 @@ func (w writes) commit(m *Machine, s *coord.Step, req *kmsg.OffsetCommitRequest)
 
 // committing checks whether the caller may commit offsets of the group and
 // returns it. A group that does not exist comes into being by a commit without
-// a generation: that is a consumer that only keeps its offsets here.
+// a generation, that is of a consumer that only keeps its offsets here; to others
+// it is unknown.
 //
 // Transactional commits are checked by member and generation only, whoever the
 // producer is: several producers may work for one member. They also pass
 // without a member, as old clients send them, and while a rebalance completes.
-func (m *Machine) committing(s *coord.Step, id, memberID string, instance *string, generation int32, transactional bool) (*group, *kerrError) {
+func (m *Machine) committing(s *coord.Step, id, memberID string, instance *string, generation int32, unknown *kerrError, transactional bool) (*group, *kerrError) {
 	if id == "" {
 		return nil, kerr.InvalidGroupID
 	}
 	g := m.groups[id]
 	if g == nil {
 		if generation >= 0 {
-			return nil, kerr.IllegalGeneration
+			return nil, unknown
 		}
 		g = m.group(id)
 		g.setState(Empty, s.Now)

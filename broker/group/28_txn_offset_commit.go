@@ -12,6 +12,7 @@ import (
 //
 //	v2 leader epoch   v3 flexible, member and generation (KIP-447)
 //	v4 TRANSACTION_ABORTABLE   v5 the offsets partition is added to the transaction here (KIP-890)
+//	v6 topic ids; GROUP_ID_NOT_FOUND (KIP-1319)
 //
 // The offsets are pending until the producer's marker arrives. Before the
 // first ones of a transaction the transaction coordinator is asked: to add the
@@ -140,7 +141,11 @@ func (w writes) commitTxn(m *Machine, s *coord.Step, req *kmsg.TxnOffsetCommitRe
 	if req.Version < 3 {
 		generation = -1
 	}
-	g, err := m.committing(s, req.Group, req.MemberID, req.InstanceID, generation, true)
+	unknown := kerr.IllegalGeneration
+	if req.Version >= 6 {
+		unknown = kerr.GroupIDNotFound
+	}
+	g, err := m.committing(s, req.Group, req.MemberID, req.InstanceID, generation, unknown, true)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/thalweg/thalweg/broker/coord"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,7 +13,7 @@ import (
 // Offsets in open transactions go too, as if the transaction had committed
 // before the deletion.
 //
-//	v2 flexible
+//	v2 flexible   v3 error message
 func (c *Coordinator) DeleteGroups(ctx context.Context, _ coord.Caller, req *kmsg.DeleteGroupsRequest) *kmsg.DeleteGroupsResponse {
 	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
 	for _, id := range req.Groups {
@@ -24,9 +25,26 @@ func (c *Coordinator) DeleteGroups(ctx context.Context, _ coord.Caller, req *kms
 		if x.ErrorCode = ec; err != nil {
 			x.ErrorCode = coord.Code(err)
 		}
+		x.ErrorMessage = deletionMessage(id, x.ErrorCode)
 		resp.Groups = append(resp.Groups, x)
 	}
 	return resp
+}
+
+// deletionMessage says why a group was not deleted, nil where it was.
+func deletionMessage(id string, ec int16) *string {
+	var msg string
+	switch ec {
+	case 0:
+		return nil
+	case kerr.NonEmptyGroup.Code:
+		msg = fmt.Sprintf("Group %q has members; stop them first.", id)
+	case kerr.GroupIDNotFound.Code:
+		msg = fmt.Sprintf("There is no group %q.", id)
+	default:
+		msg = fmt.Sprintf("Group %q cannot be deleted: %s", id, kerr.TypedErrorForCode(ec).Description)
+	}
+	return &msg
 }
 
 func (m *Machine) deleteGroup(s *coord.Step, id string) *kerrError {

@@ -62,6 +62,12 @@ func FuzzRequests(f *testing.F) {
 	f.Add(uint8(11), uint8(3), seed.AppendTo(nil))
 	commit := commitRequest("g", "", -1, "ta", 0, 1)
 	f.Add(uint8(8), uint8(9), commit.AppendTo(nil))
+	txn := kmsg.NewPtrTxnOffsetCommitRequest()
+	txn.Version, txn.TransactionalID, txn.Group, txn.Generation = 6, "x", "g", -1
+	txn.Topics = []kmsg.TxnOffsetCommitRequestTopic{{
+		TopicID: [16]byte{1}, Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{{Offset: 1}},
+	}}
+	f.Add(uint8(28), uint8(6), txn.AppendTo(nil))
 	f.Fuzz(func(t *testing.T, key, version uint8, body []byte) {
 		req := kmsg.RequestForKey(int16(key))
 		if req == nil {

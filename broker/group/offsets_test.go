@@ -158,6 +158,8 @@ func TestOffsetDelete(t *testing.T) {
 		got := h.DeleteGroups(t.Context(), client, del).Groups
 		require.Equal(t, kerr.NonEmptyGroup.Code, got[0].ErrorCode)
 		require.Equal(t, kerr.GroupIDNotFound.Code, got[1].ErrorCode)
+		require.Contains(t, *got[0].ErrorMessage, "has members")
+		require.Contains(t, *got[1].ErrorMessage, `no group "none"`)
 
 		require.NoError(t, h.DeleteTopics(t.Context(), "ta", "tc"))
 		require.NoError(t, h.mark(7, 1, true))

@@ -14,8 +14,9 @@ func (h *harness) txnCommit(version int16, pid int64, epoch int16, topic string,
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.Version, req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch = version, "x", "g", pid, epoch
 	req.Generation = -1
+	id, _ := topics{}.ID(topic)
 	req.Topics = []kmsg.TxnOffsetCommitRequestTopic{{
-		Topic:      topic,
+		Topic: topic, TopicID: id,
 		Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{{Partition: partition, Offset: offset}},
 	}}
 	resp := h.TxnOffsetCommit(h.t.Context(), client, req)
@@ -115,6 +116,39 @@ func TestTransactionalOffsets(t *testing.T) {
 		h.txns.err = kerr.TransactionAbortable
 		require.Equal(t, kerr.TransactionAbortable, h.txnCommit(4, 7, 0, "ta", 0, 1))
 		require.Equal(t, kerr.InvalidTxnState, h.txnCommit(3, 7, 0, "ta", 0, 1))
+	})
+	run(t, "by topic id", Config{}, func(t *testing.T, h *harness) {
+		require.NoError(t, h.txnCommit(6, 7, 0, "ta", 0, 2))
+		require.NoError(t, h.mark(7, 1, true))
+		h.both(0, true, 2, nil)
+		require.Equal(t, kerr.UnknownTopicID, h.txnCommit(6, 7, 1, "none", 0, 2))
+
+		// Known and unknown ones in one request.
+		req := kmsg.NewPtrTxnOffsetCommitRequest()
+		req.Version, req.TransactionalID, req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = 6, "x", "g", 7, 1, -1
+		for _, id := range [][16]byte{{99}, {1}} {
+			req.Topics = append(req.Topics, kmsg.TxnOffsetCommitRequestTopic{
+				TopicID: id, Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{{Offset: 5}},
+			})
+		}
+		resp := h.TxnOffsetCommit(t.Context(), client, req)
+		require.Equal(t, [16]byte{99}, resp.Topics[0].TopicID)
+		require.Equal(t, kerr.UnknownTopicID.Code, resp.Topics[0].Partitions[0].ErrorCode)
+		require.Equal(t, [16]byte{1}, resp.Topics[1].TopicID)
+		require.Zero(t, resp.Topics[1].Partitions[0].ErrorCode)
+		require.NoError(t, h.mark(7, 2, true))
+		h.both(0, true, 5, nil)
+	})
+	run(t, "a member of a group that is gone", Config{}, func(t *testing.T, h *harness) {
+		for version, want := range map[int16]error{3: kerr.IllegalGeneration, 5: kerr.IllegalGeneration, 6: kerr.GroupIDNotFound} {
+			req := kmsg.NewPtrTxnOffsetCommitRequest()
+			req.Version, req.TransactionalID, req.Group, req.ProducerID, req.MemberID, req.Generation = version, "x", "g", 7, "m", 3
+			req.Topics = []kmsg.TxnOffsetCommitRequestTopic{{
+				Topic: "ta", TopicID: [16]byte{1}, Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{{Offset: 1}},
+			}}
+			resp := h.TxnOffsetCommit(t.Context(), client, req)
+			require.Equal(t, want, kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode), "v%d", version)
+		}
 	})
 	run(t, "two producers of one member", Config{}, func(t *testing.T, h *harness) {
 		j := h.join(joinRequest("g", ""))
