@@ -118,7 +118,11 @@ func TestALongCleaningHoldsUpNothing(t *testing.T) {
 	}))
 	t.Cleanup(sync.OnceFunc(func() { close(release) })) // before the broker stops
 	compactedTopic(t, c, "large")
-	<-reached
+	select {
+	case <-reached:
+	case <-timeout(t).Done():
+		t.Fatal("the large topic is not cleaned")
+	}
 	compactedTopic(t, c, "small")
 	awaitCompaction(t, c, "small")
 	requireOldSegmentsDeleted(t, c)
