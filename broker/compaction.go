@@ -23,9 +23,9 @@ const (
 // cleaning is the state of a partition's compaction. Whoever has set busy owns
 // the rest.
 type cleaning struct {
-	busy     atomic.Bool
-	failures int // in a row
-	again    time.Time
+	busy  atomic.Bool
+	wait  time.Duration // after the last failure; doubles with each in a row
+	again time.Time
 }
 
 // clean compacts partitions until ctx ends.
@@ -95,17 +95,13 @@ func (p *partition) compact(ctx context.Context, l *log.Log, o log.CompactOption
 func (p *partition) cleaned(err error) {
 	c := &p.cleaning
 	if err == nil {
-		c.failures, c.again = 0, time.Time{}
+		c.wait, c.again = 0, time.Time{}
 		return
 	}
-	wait := maxCleanBackoff
-	if c.failures < 20 {
-		wait = min(p.b.cfg.CompactionCheck<<c.failures, maxCleanBackoff)
-	}
-	c.failures++
-	c.again = p.b.now().Add(wait)
+	c.wait = min(max(2*c.wait, p.b.cfg.CompactionCheck), maxCleanBackoff)
+	c.again = p.b.now().Add(c.wait)
 	if p.opened.Load() != nil {
 		p.b.log.Error("compaction failed: the topic keeps superseded records", "topic", p.topic, "partition", p.index,
-			"again_in", wait, "error", explain(err, p.b.cfg.DataDir))
+			"again_in", c.wait, "error", explain(err, p.b.cfg.DataDir))
 	}
 }

@@ -23,7 +23,7 @@ const (
 	// FlushOS leaves writing back to the operating system, as Kafka does: an
 	// acknowledged write survives the death of the process, not of the machine.
 	// Segments are synced in the background when they are full, what is in the
-	// last one every minute.
+	// last one every [Config.SyncInterval].
 	FlushOS Flush = "os"
 )
 
@@ -56,6 +56,9 @@ type Config struct {
 	// RebalanceDelay is how long the first member of an empty group waits for
 	// others. Kafka waits three seconds; 0 does not wait.
 	RebalanceDelay time.Duration
+	// SyncInterval is how often records that are not in full segments are
+	// synced with FlushOS; 0 means a minute.
+	SyncInterval time.Duration
 	// RetentionCheck is how often old segments are looked for; 0 means 5
 	// minutes.
 	RetentionCheck time.Duration
@@ -139,6 +142,9 @@ func (c *Config) Validate() error {
 	if c.RebalanceDelay < 0 {
 		bad("RebalanceDelay is %v: use 0 or more", c.RebalanceDelay)
 	}
+	if c.SyncInterval < 0 {
+		bad("SyncInterval is %v: use a positive time", c.SyncInterval)
+	}
 	if c.RetentionCheck < 0 {
 		bad("RetentionCheck is %v: use a positive time", c.RetentionCheck)
 	}
@@ -221,6 +227,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.Flush, FlushAlways)
 	orDefault(&c.DefaultPartitions, 1)
 	orDefault(&c.CoordinatorPartitions, 8)
+	orDefault(&c.SyncInterval, time.Minute)
 	orDefault(&c.RetentionCheck, 5*time.Minute)
 	orDefault(&c.CompactionCheck, 15*time.Second)
 	orDefault(&c.Limits.MaxConnections, 10_000)

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,6 +127,35 @@ func TestALongCleaningHoldsUpNothing(t *testing.T) {
 	compactedTopic(t, c, "small")
 	awaitCompaction(t, c, "small")
 	requireOldSegmentsDeleted(t, c)
+}
+
+// With flush=os, too, records become durable some time after they were written,
+// and then survive a loss of power.
+func TestFlushOSSyncsInTheBackground(t *testing.T) {
+	disk := vfs.NewFault()
+	c := brokertest.Start(t, brokertest.With(func(c *broker.Config) {
+		c.FS, c.Flush, c.SyncInterval = disk, broker.FlushOS, 10*time.Millisecond
+	}))
+	createTopic(t, c, "topic", 1, nil)
+	var unsynced atomic.Bool
+	disk.Inject(func(op vfs.Op) (int, error) {
+		if strings.Contains(op.Name, "topic-0") && strings.HasSuffix(op.Name, ".log") {
+			switch op.Kind {
+			case "write":
+				unsynced.Store(true)
+			case "sync":
+				unsynced.Store(false)
+			}
+		}
+		return 0, nil
+	})
+	produce(t, newClient(t, c), "topic", 0, 100)
+	require.Eventually(t, func() bool { return !unsynced.Load() }, 20*time.Second, time.Millisecond)
+	disk.Inject(nil)
+	c.Kill()
+	disk.Crash(rand.New(rand.NewPCG(1, 1)))
+	c.Restart()
+	requireOnce(t, consume(t, c, "topic", 100), 100)
 }
 
 func TestRetentionDeletesOldSegments(t *testing.T) {

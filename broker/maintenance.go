@@ -31,21 +31,15 @@ func (b *Broker) maintain(ctx context.Context) {
 	}
 }
 
-const (
-	// syncCheck is how often segments that were sealed are synced.
-	syncCheck = time.Second
-	// syncActive is how often the rest is, with FlushOS. A crash of the process
-	// loses none of it; one of the machine loses what the operating system has
-	// not written back by itself.
-	syncActive = time.Minute
-)
+// syncCheck is how often segments that were sealed are synced.
+const syncCheck = time.Second
 
 func (b *Broker) sync(ctx context.Context) {
-	again := b.now().Add(syncActive)
-	for b.tick(ctx, syncCheck) {
-		active := b.cfg.Flush == FlushOS && !b.now().Before(again)
+	last := b.now()
+	for b.tick(ctx, min(syncCheck, b.cfg.SyncInterval)) {
+		active := b.cfg.Flush == FlushOS && b.now().Sub(last) >= b.cfg.SyncInterval
 		if active {
-			again = b.now().Add(syncActive)
+			last = b.now()
 		}
 		for _, p := range b.topics.all() {
 			if ctx.Err() != nil {

@@ -21,6 +21,7 @@ type brokerCmd struct {
 	Flush          string            `enum:"always,os" default:"always" env:"THALWEG_FLUSH" help:"When an acknowledged write is on disk: always (fdatasync first, shared by waiting writers) or os (survives the process, not a loss of power)."`
 	Partitions     int32             `default:"1" env:"THALWEG_PARTITIONS" help:"Partitions of topics created without a number."`
 	NoAutoCreate   bool              `env:"THALWEG_NO_AUTO_CREATE" help:"Refuse to create topics that clients merely ask about."`
+	SyncInterval   time.Duration     `default:"1m" env:"THALWEG_SYNC_INTERVAL" help:"With --flush=os, how often what is in the last segments is synced; full ones are at once."`
 	RebalanceDelay time.Duration     `default:"0s" env:"THALWEG_REBALANCE_DELAY" help:"How long an empty group waits for more members; Kafka waits 3s."`
 	TopicDefault   map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"Default of a topic setting, such as retention.ms=86400000. Repeat for more."`
 	Grace          time.Duration     `default:"30s" env:"THALWEG_GRACE" help:"How long a shutdown may wait for requests at work."`
@@ -37,6 +38,7 @@ func (c *brokerCmd) config(log *slog.Logger) broker.Config {
 		DefaultPartitions: c.Partitions,
 		NoAutoCreate:      c.NoAutoCreate,
 		RebalanceDelay:    c.RebalanceDelay,
+		SyncInterval:      c.SyncInterval,
 		TopicDefaults:     c.TopicDefault,
 		Logger:            log,
 	}
