@@ -16,38 +16,43 @@ type flusher struct {
 // fails, and so does every append, since the kernel may have dropped the
 // unsynced pages.
 func (l *Log) FlushTo(offset int64) error {
-	f := &l.flush
 	for l.flushed.Load() < offset {
-		f.mu.Lock()
-		if f.err != nil {
-			f.mu.Unlock()
-			return f.err
-		}
-		if wait := f.busy; wait != nil {
-			f.mu.Unlock()
-			<-wait
-			continue
-		}
 		if offset > l.logEnd.Load() {
-			f.mu.Unlock()
 			return ErrOffsetOutOfRange
 		}
-		done := make(chan struct{})
-		f.busy = done
-		f.mu.Unlock()
-
-		err := l.syncAll()
-
-		f.mu.Lock()
-		f.err = err
-		f.busy = nil
-		f.mu.Unlock()
-		close(done)
-		if err != nil {
+		if _, err := l.flush.share(l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// share runs a sync, or waits for the end of the one under way. It reports
+// whether it ran, and thus covers everything appended before. The lock is not
+// held meanwhile: appends ask for failures.
+func (f *flusher) share(l *Log) (ran bool, err error) {
+	f.mu.Lock()
+	if f.err != nil {
+		f.mu.Unlock()
+		return false, f.err
+	}
+	if wait := f.busy; wait != nil {
+		f.mu.Unlock()
+		<-wait
+		return false, nil
+	}
+	done := make(chan struct{})
+	f.busy = done
+	f.mu.Unlock()
+
+	err = l.syncAll()
+
+	f.mu.Lock()
+	f.err = err
+	f.busy = nil
+	f.mu.Unlock()
+	close(done)
+	return true, err
 }
 
 // Flush syncs everything appended so far.
@@ -89,21 +94,10 @@ func (f *flusher) failure() error {
 // now syncs everything, new file names included, even when no record is new.
 func (f *flusher) now(l *Log) error {
 	for {
-		f.mu.Lock()
-		if f.err != nil {
-			f.mu.Unlock()
-			return f.err
+		if ran, err := f.share(l); ran || err != nil {
+			return err
 		}
-		wait := f.busy
-		if wait == nil {
-			break
-		}
-		f.mu.Unlock()
-		<-wait
 	}
-	defer f.mu.Unlock()
-	f.err = l.syncAll()
-	return f.err
 }
 
 // syncAll syncs what was appended before it was called. Only one runs at a

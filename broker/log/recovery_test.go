@@ -65,6 +65,60 @@ func TestSyncSealed(t *testing.T) {
 	}
 }
 
+// slowSync is a file system on which the syncs of segments wait.
+type slowSync struct {
+	vfs.FS
+	reached, release chan struct{}
+}
+
+type slowFile struct {
+	vfs.File
+	fs slowSync
+}
+
+func (s slowSync) Open(name string, flag int) (vfs.File, error) {
+	f, err := s.FS.Open(name, flag)
+	if err != nil || !strings.HasSuffix(name, logSuffix) {
+		return f, err
+	}
+	return slowFile{f, s}, nil
+}
+
+func (f slowFile) Sync() error {
+	select {
+	case f.fs.reached <- struct{}{}:
+	default:
+	}
+	<-f.fs.release
+	return f.File.Sync()
+}
+
+// A sync of what nobody waits for takes as long as the disk has to write back:
+// appends and reads go on.
+func TestAppendsDoNotWaitForSyncs(t *testing.T) {
+	slow := slowSync{vfs.NewMem(), make(chan struct{}, 1), make(chan struct{})}
+	l := openTest(t, testConfig(slow))
+	for i := range 60 {
+		mustAppend(t, l, plain(int64(i), 3))
+	}
+	synced, appended := make(chan error, 1), make(chan error, 1)
+	go func() { synced <- l.SyncSealed() }()
+	<-slow.reached
+	go func() {
+		_, err := l.Append(plain(60, 3), AppendOptions{})
+		appended <- err
+	}()
+	select {
+	case err := <-appended:
+		require.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Error("the append waits for the sync")
+	}
+	close(slow.release)
+	require.NoError(t, <-synced)
+	require.NoError(t, l.Close())
+}
+
 // Nothing is synced, nor written, where no segment was sealed.
 func TestSyncSealedCostsNothing(t *testing.T) {
 	fsys := vfs.NewFault()
