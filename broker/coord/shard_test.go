@@ -233,3 +233,17 @@ func BenchmarkShardConcurrentSteps(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/float64(j.Appends()), "steps/append")
 }
+
+// What is led only after the end, as a topic that comes into being meanwhile,
+// starts nothing that would outlive it.
+func TestNothingIsLedAfterClose(t *testing.T) {
+	var shards coord.Shards[*counter]
+	fresh := func() *counter { return new(counter) }
+	log := slog.New(slog.DiscardHandler)
+	shards.Lead(log, 0, new(coordtest.Journal), fresh)
+	shards.Close()
+	shards.Lead(log, 1, new(coordtest.Journal), fresh)
+	require.Empty(t, shards.All())
+	_, err := shards.Get(1)
+	require.ErrorIs(t, err, coord.ErrNotLeader)
+}

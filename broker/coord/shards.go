@@ -14,13 +14,18 @@ import (
 type Shards[M Machine] struct {
 	mu     sync.RWMutex
 	shards map[int32]*Shard[M]
+	closed bool
 }
 
-// Lead starts a shard; a shard that is already there is closed first.
+// Lead starts a shard; a shard that is already there is closed first. After
+// Close it does nothing: a topic may come into being while the broker stops.
 func (s *Shards[M]) Lead(log *slog.Logger, partition int32, journal Journal, fresh func() M) {
 	s.Resign(partition)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	if s.shards == nil {
 		s.shards = make(map[int32]*Shard[M])
 	}
@@ -69,8 +74,11 @@ func (s *Shards[M]) Serving(ctx context.Context) error {
 	return nil
 }
 
-// Close closes all shards.
+// Close closes all shards, for good.
 func (s *Shards[M]) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	for _, p := range s.All() {
 		s.Resign(p)
 	}

@@ -2,6 +2,8 @@ package txn
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/thalweg/thalweg/broker/coord"
@@ -77,9 +79,13 @@ func (c *Coordinator) Resign(partition int32) {
 // Serving waits until all partitions led here are replayed.
 func (c *Coordinator) Serving(ctx context.Context) error { return c.shards.Serving(ctx) }
 
-// Close stops serving all partitions.
+// Close stops serving all partitions, for good.
 func (c *Coordinator) Close() {
-	for _, p := range c.shards.All() {
+	c.shards.Close()
+	c.mu.Lock()
+	partitions := slices.Collect(maps.Keys(c.senders))
+	c.mu.Unlock()
+	for _, p := range partitions {
 		c.Resign(p)
 	}
 }
