@@ -27,6 +27,7 @@ func TestBufferVersions(t *testing.T) {
 	h := processor.Headers{{Key: "h", Value: []byte("x")}}
 	rec := state.Record{Topic: "l", Partition: 2, Offset: 9, Timestamp: 7, Headers: h}
 	version := func(v byte) processor.Headers { return processor.Headers{{Key: "v", Value: []byte{v}}} }
+	valueHeaders := []byte{10, 2, 2, 'h', 2, 'y', 0, 0, 0, 0, 0, 0, 0, 4} // five bytes of headers, 4 is the time
 	before := &bufferEntry{value: bufferValue{prior: []byte("p0")}}
 	value := func(rec state.Record, prior, old, new string) bufferValue {
 		part := func(s string) []byte {
@@ -54,7 +55,13 @@ func TestBufferVersions(t *testing.T) {
 		"3 called 2":      {version(2), context + prior + old + new + time, nil, value(rec, "p0", "o1", "n1")},
 		"3 called 2 bare": {version(2), context + none + none + new + time, nil, value(rec, "", "", "n1")},
 		"3":               {version(3), context + prior + old + new + time, nil, value(rec, "p0", "o1", "n1")},
-		"3 same":          {version(3), context + prior + "fffffffe" + new + time, nil, value(rec, "p0", "p0", "n1")},
+		// Kafka Streams 4.4 puts the headers of the old and of the prior value beside
+		// the version, with their times: none of them are the record's.
+		"3 with headers of old and prior": {append(version(3), processor.Header{Key: "vh.old", Value: valueHeaders}, processor.Header{Key: "vh.prior", Value: valueHeaders}),
+			context + prior + old + new + time, before, value(rec, "p0", "o1", "n1")},
+		"3 with headers before the version": {append(processor.Headers{{Key: "vh.prior", Value: valueHeaders}}, version(3)...),
+			context + prior + "fffffffe" + new + time, nil, value(rec, "p0", "p0", "n1")},
+		"3 same": {version(3), context + prior + "fffffffe" + new + time, nil, value(rec, "p0", "p0", "n1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := hex.DecodeString(c.hex)

@@ -242,6 +242,6 @@ func TestPartitionersOfForeignKeyJoins(t *testing.T) {
 	left.JoinOn("a", right, fk, join, dsl.PartitionForeign(byInt))
 	left.JoinOn("b", right, fk, join, dsl.PartitionRows(byInt))
 	_, err := b.Build()
-	require.ErrorContains(t, err, "join a: PartitionForeign has the types of func(int64, int32) int32")
-	require.ErrorContains(t, err, "join b: PartitionRows has the types of func(int64, int32) int32")
+	require.ErrorContains(t, err, "join a: PartitionForeign is for keys of type int64, but the key is a string")
+	require.ErrorContains(t, err, "join b: PartitionRows is for keys of type int64, but the key is a string")
 }

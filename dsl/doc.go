@@ -1,5 +1,5 @@
 // Package dsl is what most programs are written in: streams and tables with
-// typed operators. Its semantics are those of Kafka Streams 4.3.
+// typed operators. Its semantics are those of Kafka Streams 4.4.
 //
 //	b := dsl.NewBuilder()
 //	b.Stream(lines).

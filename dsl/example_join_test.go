@@ -259,6 +259,23 @@ func ExampleStream_JoinGlobalWithKey() {
 	// Output: o1: lamp for Ann
 }
 
+// The record's key is an order, the key looked up a customer.
+func ExampleStream_JoinGlobalWithKeys() {
+	b := dsl.NewBuilder()
+	names := b.GlobalTable(customers, "customers")
+	b.Stream(orders).
+		JoinGlobalWithKeys(names, customerOf,
+			func(id, customer string, o Order, name string) string {
+				return id + ": " + o.Item + " for " + name + " (" + customer + ")"
+			}).
+		ForEach(func(_, text string) { fmt.Println(text) })
+
+	d := drive(b)
+	d.Input(customers).Send("c7", "Ann")
+	d.Input(orders).Send("o1", Order{Customer: "c7", Item: "lamp"})
+	// Output: o1: lamp for Ann (c7)
+}
+
 func ExampleStream_LeftJoinGlobal() {
 	b := dsl.NewBuilder()
 	names := b.GlobalTable(customers, "customers")
@@ -278,6 +295,21 @@ func ExampleStream_LeftJoinGlobalWithKey() {
 	b.Stream(orders).
 		LeftJoinGlobalWithKey(names, customerOf,
 			func(id string, o Order, name dsl.Maybe[string]) string { return id + " for " + name.Or(o.Customer) }).
+		ForEach(func(_, text string) { fmt.Println(text) })
+
+	d := drive(b)
+	d.Input(orders).Send("o2", Order{Customer: "c8"})
+	// Output: o2 for c8
+}
+
+func ExampleStream_LeftJoinGlobalWithKeys() {
+	b := dsl.NewBuilder()
+	names := b.GlobalTable(customers, "customers")
+	b.Stream(orders).
+		LeftJoinGlobalWithKeys(names, customerOf,
+			func(id, customer string, o Order, name dsl.Maybe[string]) string {
+				return id + " for " + name.Or(customer)
+			}).
 		ForEach(func(_, text string) { fmt.Println(text) })
 
 	d := drive(b)
@@ -442,6 +474,55 @@ func ExamplePartitionForeign() {
 	// o0 lamp for Ann
 	// o1 lamp for Bob
 	// o2 lamp for Eve
+}
+
+// The header of an order names the region that its customer is in, which is the
+// partition of the customers' topic.
+func ExamplePartitionForeignByHeaders() {
+	b := dsl.NewBuilder()
+	b.Table(orders, "orders").
+		JoinOn("billing", b.Table(customers, "customers"),
+			func(_ string, o Order) (string, bool) { return o.Customer, o.Customer != "" },
+			func(o Order, name string) string { return o.Item + " for " + name },
+			dsl.PartitionForeignByHeaders(func(_ string, h processor.Headers, n int32) int32 { return regionOf(h) % n })).
+		ToStream().
+		TryForEach(show)
+
+	d := drive(b, testdriver.Partitions(3))
+	d.SendRaw(processor.RawRecord{Topic: "customers", Partition: 2, Key: []byte("c7"), Value: []byte("Ann")})
+	d.Input(orders).SendRecord(processor.Record[string, Order]{
+		Key: "o1", Value: Order{Customer: "c7", Item: "lamp"}, Headers: processor.Headers{{Key: "region", Value: []byte("2")}},
+	})
+	// Output: o1 lamp for Ann
+}
+
+func regionOf(h processor.Headers) int32 {
+	region, _ := h.Get("region")
+	return int32(region[0] - '0')
+}
+
+// The orders of a region are in one partition; what a customer's change causes
+// has the customer's headers, so that its region is there too.
+func ExamplePartitionRowsByHeaders() {
+	byRegion := func(_ string, h processor.Headers, n int32) int32 { return regionOf(h) % n }
+	b := dsl.NewBuilder()
+	b.Table(orders, "orders").
+		JoinOn("billing", b.Table(customers, "customers"),
+			func(_ string, o Order) (string, bool) { return o.Customer, o.Customer != "" },
+			func(o Order, name string) string { return o.Item + " for " + name },
+			dsl.PartitionForeignByHeaders(byRegion), dsl.PartitionRowsByHeaders(byRegion)).
+		ToStream().
+		TryForEach(show)
+
+	region := processor.Headers{{Key: "region", Value: []byte("2")}}
+	order, _ := orders.Value.Append(nil, Order{Customer: "c7", Item: "lamp"})
+	d := drive(b, testdriver.Partitions(3))
+	d.SendRaw(processor.RawRecord{Topic: "orders", Partition: 2, Key: []byte("o1"), Value: order, Headers: region})
+	d.SendRaw(processor.RawRecord{Topic: "customers", Partition: 2, Key: []byte("c7"), Value: []byte("Ann"), Headers: region})
+	d.SendRaw(processor.RawRecord{Topic: "customers", Partition: 2, Key: []byte("c7"), Value: []byte("Anna"), Headers: region})
+	// Output:
+	// o1 lamp for Ann
+	// o1 lamp for Anna
 }
 
 // By default answers go to the partition that asked, so this says nothing new.

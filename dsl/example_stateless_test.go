@@ -307,6 +307,30 @@ func ExamplePartitionBy() {
 	// MIA in partition 1
 }
 
+// Each tenant, which a header names, has a partition of its own.
+func ExamplePartitionByRecord() {
+	b := dsl.NewBuilder()
+	b.Stream(readings).
+		Repartition("by-tenant", dsl.Partitions(2), dsl.PartitionByRecord(func(r processor.Record[string, int64], n int32) int32 {
+			tenant, _ := r.Headers.Get("tenant")
+			return int32(len(tenant)) % n
+		})).
+		ForEach(func(string, int64) {})
+
+	d := drive(b, testdriver.Partitions(1))
+	for _, tenant := range []string{"ab", "xyz"} {
+		d.Input(readings).SendRecord(processor.Record[string, int64]{
+			Key: "ANC", Value: -12, Headers: processor.Headers{{Key: "tenant", Value: []byte(tenant)}},
+		})
+	}
+	for _, r := range d.Records() {
+		fmt.Println(string(r.Key), "in partition", r.Partition)
+	}
+	// Output:
+	// ANC in partition 0
+	// ANC in partition 1
+}
+
 // The partition of a station does not depend on the sensor at its end, so
 // cutting the sensor off moves no record.
 func ExampleKeepsPartition() {

@@ -134,6 +134,34 @@ func ExampleStream_TryLeftJoinGlobal() {
 	// o2 sofa for Ann
 }
 
+func ExampleStream_TryJoinGlobalWithKeys() {
+	b := dsl.NewBuilder()
+	names := b.GlobalTable(customers, "customers")
+	b.Stream(orders).
+		TryJoinGlobalWithKeys(names, customerOf, func(c *processor.Context, r processor.Record[string, Order], customer, name string) (string, error) {
+			return billed(c, r.Key, r.Value, name+" ("+customer+")")
+		}).
+		TryForEach(show)
+	tryBills(b)
+	// Output:
+	// skipped: o1 costs -5
+	// o2 sofa for Ann (c7)
+}
+
+func ExampleStream_TryLeftJoinGlobalWithKeys() {
+	b := dsl.NewBuilder()
+	names := b.GlobalTable(customers, "customers")
+	b.Stream(orders).
+		TryLeftJoinGlobalWithKeys(names, customerOf, func(c *processor.Context, r processor.Record[string, Order], customer string, name dsl.Maybe[string]) (string, error) {
+			return billed(c, r.Key, r.Value, name.Or(customer))
+		}).
+		TryForEach(show)
+	tryBills(b)
+	// Output:
+	// skipped: o1 costs -5
+	// o2 sofa for Ann
+}
+
 // spend and unspend keep a sum that must not become negative.
 func spend(_ *processor.Context, r processor.Record[string, int64], sum int64) (int64, error) {
 	if sum+r.Value < 0 {

@@ -69,7 +69,7 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 	sent := topology.Attach(b.t, topology.Spec{Name: name + "-subscription-registration", Op: "fk-send"}, j.send(t.n), t.n.p)
 	register := topology.NewTopic(name+"-subscription-registration-topic", j.kos, serde.Serde[subscription](subscriptionSerde{})).OnInvalidTime(topology.FailInvalidTime)
 	if part := partitionerFor[KO](b, so.otherPart, where+": PartitionForeign"); part != nil {
-		register = register.WithPartitioner(func(k KO, _ subscription, n int32) int32 { return part(k, n) })
+		register = register.WithRecordPartitioner(func(r processor.Record[KO, subscription], n int32) int32 { return part(r.Key, r.Headers, n) })
 	}
 	b.t.AddInternalSink(name+"-subscription-registration-sink", register, sent)
 	registered := b.t.AddInternalSource(name+"-subscription-registration-source", register, 0)
@@ -83,12 +83,12 @@ func joinOn[K, V, KO, VO, VR any](t Table[K, V], o Table[KO, VO], name string, l
 			return int32(murmur2.Sum(key)&0x7fffffff) % n
 		})
 	if part := partitionerFor[K](b, so.rowPart, where+": PartitionRows"); part != nil {
-		respond = respond.WithPartitions(func(dst []int32, key []byte, _ response, n int32) []int32 {
+		respond = respond.WithRecordPartitions(func(dst []int32, r processor.Record[[]byte, response], n int32) []int32 {
 			var k K
-			if err := j.ks.Decode(key, &k); err != nil {
+			if err := j.ks.Decode(r.Key, &k); err != nil {
 				panic(fmt.Errorf("dsl: %s: primary key: %w", where, err)) // the sink's failure
 			}
-			return append(dst, part(k, n))
+			return append(dst, part(k, r.Headers, n))
 		})
 	}
 	b.t.AddInternalSink(name+"-subscription-response-sink", respond, answered, told)

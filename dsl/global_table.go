@@ -81,28 +81,40 @@ func (u *globalUpdate[K, V]) Process(c *processor.Context, r processor.Record[K,
 // keeps its own key, so nothing is repartitioned. A record whose key is null
 // for the table, or whose value is null, is dropped and counted.
 func (s Stream[K, V]) JoinGlobal[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(V, VO) VR, opts ...Option) Stream[K, VR] {
-	return joinGlobal(s, g, true, key, func(_ *processor.Context, _ K, v V, o Maybe[VO]) (VR, error) { return f(v, o.Value), nil }, opts)
+	return joinGlobal(s, g, true, key, func(_ *processor.Context, _ K, _ KO, v V, o Maybe[VO]) (VR, error) { return f(v, o.Value), nil }, opts)
 }
 
 // JoinGlobalWithKey is JoinGlobal for a function that also reads the record's
-// key.
+// key, which is not the one that was looked up: see JoinGlobalWithKeys.
 func (s Stream[K, V]) JoinGlobalWithKey[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(K, V, VO) VR, opts ...Option) Stream[K, VR] {
-	return joinGlobal(s, g, true, key, func(_ *processor.Context, k K, v V, o Maybe[VO]) (VR, error) { return f(k, v, o.Value), nil }, opts)
+	return joinGlobal(s, g, true, key, func(_ *processor.Context, k K, _ KO, v V, o Maybe[VO]) (VR, error) { return f(k, v, o.Value), nil }, opts)
+}
+
+// JoinGlobalWithKeys is JoinGlobal for a function that also reads both keys: the
+// record's and the one looked up in the table.
+func (s Stream[K, V]) JoinGlobalWithKeys[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(K, KO, V, VO) VR, opts ...Option) Stream[K, VR] {
+	return joinGlobal(s, g, true, key, func(_ *processor.Context, k K, ko KO, v V, o Maybe[VO]) (VR, error) { return f(k, ko, v, o.Value), nil }, opts)
 }
 
 // LeftJoinGlobal is JoinGlobal for all records: those without a row, or with a
 // null key for the table, are joined with nothing.
 func (s Stream[K, V]) LeftJoinGlobal[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(V, Maybe[VO]) VR, opts ...Option) Stream[K, VR] {
-	return joinGlobal(s, g, false, key, func(_ *processor.Context, _ K, v V, o Maybe[VO]) (VR, error) { return f(v, o), nil }, opts)
+	return joinGlobal(s, g, false, key, func(_ *processor.Context, _ K, _ KO, v V, o Maybe[VO]) (VR, error) { return f(v, o), nil }, opts)
 }
 
 // LeftJoinGlobalWithKey is LeftJoinGlobal for a function that also reads the
 // record's key.
 func (s Stream[K, V]) LeftJoinGlobalWithKey[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(K, V, Maybe[VO]) VR, opts ...Option) Stream[K, VR] {
-	return joinGlobal(s, g, false, key, func(_ *processor.Context, k K, v V, o Maybe[VO]) (VR, error) { return f(k, v, o), nil }, opts)
+	return joinGlobal(s, g, false, key, func(_ *processor.Context, k K, _ KO, v V, o Maybe[VO]) (VR, error) { return f(k, v, o), nil }, opts)
 }
 
-func joinGlobal[K, V, KO, VO, VR any](s Stream[K, V], g GlobalTable[KO, VO], inner bool, key func(K, V) KO, f func(*processor.Context, K, V, Maybe[VO]) (VR, error), opts []Option) Stream[K, VR] {
+// LeftJoinGlobalWithKeys is LeftJoinGlobal for a function that also reads both
+// keys: the record's and the one looked up in the table, which may be null.
+func (s Stream[K, V]) LeftJoinGlobalWithKeys[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(K, KO, V, Maybe[VO]) VR, opts ...Option) Stream[K, VR] {
+	return joinGlobal(s, g, false, key, func(_ *processor.Context, k K, ko KO, v V, o Maybe[VO]) (VR, error) { return f(k, ko, v, o), nil }, opts)
+}
+
+func joinGlobal[K, V, KO, VO, VR any](s Stream[K, V], g GlobalTable[KO, VO], inner bool, key func(K, V) KO, f func(*processor.Context, K, KO, V, Maybe[VO]) (VR, error), opts []Option) Stream[K, VR] {
 	op := "join-global"
 	if !inner {
 		op = "left-join-global"
@@ -124,7 +136,7 @@ type joinGlobalNode[K, V, KO, VO, VR any] struct {
 	name    string
 	inner   bool
 	key     func(K, V) KO
-	f       func(*processor.Context, K, V, Maybe[VO]) (VR, error)
+	f       func(*processor.Context, K, KO, V, Maybe[VO]) (VR, error)
 	nulls   nulls[K, V]
 	keyNull func(KO) bool
 	isNull  func(VR) bool
@@ -161,7 +173,7 @@ func (n *joinGlobalNode[K, V, KO, VO, VR]) Process(c *processor.Context, k K, v 
 	if !o.OK && n.inner {
 		return nil
 	}
-	w, err := n.call(c, k, v, o)
+	w, err := n.call(c, k, ko, v, o)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}
@@ -173,7 +185,7 @@ func (n *joinGlobalNode[K, V, KO, VO, VR]) callKey(k K, v V) (ko KO, err error) 
 	return n.key(k, v), nil
 }
 
-func (n *joinGlobalNode[K, V, KO, VO, VR]) call(c *processor.Context, k K, v V, o Maybe[VO]) (w VR, err error) {
+func (n *joinGlobalNode[K, V, KO, VO, VR]) call(c *processor.Context, k K, ko KO, v V, o Maybe[VO]) (w VR, err error) {
 	defer processor.Recover(&err)
-	return n.f(c, k, v, o)
+	return n.f(c, k, ko, v, o)
 }

@@ -14,7 +14,7 @@ type RepartitionOption interface{ repartition(*repartition) }
 type repartition struct {
 	nodeName    string
 	partitions  int32
-	partitioner any  // func(K, V, int32) int32, checked when it is used
+	partitioner any  // func(processor.Record[K, V], int32) int32, checked when it is used
 	keepNull    bool // decided in Build: someone below wants null keys
 	explicit    bool // asked for by Repartition: it is never merged with others
 	sink        int
@@ -36,6 +36,12 @@ func (p partitionerOption) repartition(r *repartition) { r.partitioner = p.f }
 // PartitionBy chooses the partitions of a repartition topic. The types must be
 // those of the stream, which Build checks.
 func PartitionBy[K, V any](f func(k K, v V, n int32) int32) RepartitionOption {
+	return PartitionByRecord(func(r processor.Record[K, V], n int32) int32 { return f(r.Key, r.Value, n) })
+}
+
+// PartitionByRecord is PartitionBy for a function that sees the whole record,
+// its timestamp and headers too. It must not change the headers.
+func PartitionByRecord[K, V any](f func(r processor.Record[K, V], n int32) int32) RepartitionOption {
 	return partitionerOption{f}
 }
 
@@ -62,11 +68,11 @@ func (s Stream[K, V]) repartition[_ lazy](name string, r *repartition) Stream[K,
 	vs := s.b.serdeFor(s.vs, fmt.Sprintf("value of topic %q", topic))
 	t := topology.NewTopic(topic, ks, vs).OnInvalidTime(topology.FailInvalidTime)
 	if r.partitioner != nil {
-		f, ok := r.partitioner.(func(K, V, int32) int32)
+		f, ok := r.partitioner.(func(processor.Record[K, V], int32) int32)
 		if !ok {
 			s.b.t.Fail("dsl: repartition %q: the partitioner has the types of %T", name, r.partitioner)
 		}
-		t = t.WithPartitioner(f)
+		t = t.WithRecordPartitioner(f)
 	}
 	b := s.b
 	filter := topology.Attach(b.t, topology.Spec{Name: b.name("", topic+"-filter", -1), Op: "not-null-key"}, func(w *topology.Wiring, _ int, out *topology.Port[K, V]) processor.Node[K, V] {

@@ -99,7 +99,7 @@ func (s Stream[K, V]) TryLeftJoinTable[VO, VR any](t Table[K, VO], f func(c *pro
 // TryJoinGlobal is JoinGlobal for a function that may fail and sees the whole
 // record. key cannot fail but by a panic.
 func (s Stream[K, V]) TryJoinGlobal[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(c *processor.Context, r processor.Record[K, V], o VO) (VR, error), opts ...Option) Stream[K, VR] {
-	return joinGlobal(s, g, true, key, func(c *processor.Context, k K, v V, o Maybe[VO]) (VR, error) {
+	return joinGlobal(s, g, true, key, func(c *processor.Context, k K, _ KO, v V, o Maybe[VO]) (VR, error) {
 		return f(c, recordOf(c.Frame(), k, v), o.Value)
 	}, opts)
 }
@@ -107,7 +107,23 @@ func (s Stream[K, V]) TryJoinGlobal[KO, VO, VR any](g GlobalTable[KO, VO], key f
 // TryLeftJoinGlobal is LeftJoinGlobal for a function that may fail and sees the
 // whole record. key cannot fail but by a panic.
 func (s Stream[K, V]) TryLeftJoinGlobal[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(c *processor.Context, r processor.Record[K, V], o Maybe[VO]) (VR, error), opts ...Option) Stream[K, VR] {
-	return joinGlobal(s, g, false, key, func(c *processor.Context, k K, v V, o Maybe[VO]) (VR, error) {
+	return joinGlobal(s, g, false, key, func(c *processor.Context, k K, _ KO, v V, o Maybe[VO]) (VR, error) {
 		return f(c, recordOf(c.Frame(), k, v), o)
+	}, opts)
+}
+
+// TryJoinGlobalWithKeys is TryJoinGlobal for a function that also reads the key
+// that was looked up.
+func (s Stream[K, V]) TryJoinGlobalWithKeys[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(c *processor.Context, r processor.Record[K, V], ko KO, o VO) (VR, error), opts ...Option) Stream[K, VR] {
+	return joinGlobal(s, g, true, key, func(c *processor.Context, k K, ko KO, v V, o Maybe[VO]) (VR, error) {
+		return f(c, recordOf(c.Frame(), k, v), ko, o.Value)
+	}, opts)
+}
+
+// TryLeftJoinGlobalWithKeys is TryLeftJoinGlobal for a function that also reads
+// the key that was looked up, as LeftJoinGlobalWithKeys has it.
+func (s Stream[K, V]) TryLeftJoinGlobalWithKeys[KO, VO, VR any](g GlobalTable[KO, VO], key func(K, V) KO, f func(c *processor.Context, r processor.Record[K, V], ko KO, o Maybe[VO]) (VR, error), opts ...Option) Stream[K, VR] {
+	return joinGlobal(s, g, false, key, func(c *processor.Context, k K, ko KO, v V, o Maybe[VO]) (VR, error) {
+		return f(c, recordOf(c.Frame(), k, v), ko, o)
 	}, opts)
 }

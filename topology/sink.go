@@ -18,7 +18,7 @@ type sink[K, V any] struct {
 	ks     serde.Serde[K]
 	vs     serde.Serde[V]
 	inner  windowing.InnerKey // of windowed keys without another partitioner
-	parts  func(dst []int32, k K, v V, n int32) []int32
+	parts  partitioner[K, V]
 	kb, vb []byte
 	pb     []int32
 }
@@ -68,7 +68,7 @@ func (s *sink[K, V]) Process(c *processor.Context, k K, v V) error {
 		p := int32(murmur2.Sum(s.inner.InnerKey(kb))&0x7fffffff) % n
 		return c.Broken(s.name, out.Send(topic, p, kb, vb, f.Timestamp, f.Headers))
 	}
-	if err := s.partition(k, v, n); err != nil {
+	if err := s.partition(recordOf(f, k, v), n); err != nil {
 		return c.Fail(processor.StageProduce, s.name, k, v, err)
 	}
 	if len(s.pb) == 0 {
@@ -85,14 +85,17 @@ func (s *sink[K, V]) Process(c *processor.Context, k K, v V) error {
 
 func (s *sink[K, V]) chosen(c *processor.Context, k K, v V) (topic string, err error) {
 	defer processor.Recover(&err)
-	f := c.Frame()
-	topic, err = s.choose(c, processor.Record[K, V]{
-		Key: k, Value: v, Timestamp: f.Timestamp, Headers: f.Headers, NullKey: f.NullKey, NullValue: f.NullValue,
-	})
+	topic, err = s.choose(c, recordOf(c.Frame(), k, v))
 	if err == nil && topic == "" {
 		err = fmt.Errorf("topology: sink %q: no topic was chosen", s.name)
 	}
 	return topic, err
+}
+
+func recordOf[K, V any](f *processor.Frame, k K, v V) processor.Record[K, V] {
+	return processor.Record[K, V]{
+		Key: k, Value: v, Timestamp: f.Timestamp, Headers: f.Headers, NullKey: f.NullKey, NullValue: f.NullValue,
+	}
 }
 
 // encode is apart from Process to hold the recover of a serde's panic.
@@ -123,9 +126,9 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-func (s *sink[K, V]) partition(k K, v V, n int32) (err error) {
+func (s *sink[K, V]) partition(r processor.Record[K, V], n int32) (err error) {
 	defer processor.Recover(&err)
-	s.pb = s.parts(s.pb[:0], k, v, n)
+	s.pb = s.parts(s.pb[:0], r, n)
 	for _, p := range s.pb {
 		if p < 0 || p >= n {
 			return fmt.Errorf("topology: sink %q: partition %d of topic %q, which has %d", s.name, p, s.topic, n)

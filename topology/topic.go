@@ -17,9 +17,12 @@ type Topic[K, V any] struct {
 
 	time        func(RecordInfo[K, V]) (int64, error)
 	onInvalid   InvalidTime
-	partitioner func(dst []int32, k K, v V, n int32) []int32
+	partitioner partitioner[K, V]
 	reset       Reset
 }
+
+// partitioner appends the partitions among n that a record goes to.
+type partitioner[K, V any] func(dst []int32, r processor.Record[K, V], n int32) []int32
 
 // NewTopic declares a topic.
 func NewTopic[K, V any](name string, key serde.Serde[K], value serde.Serde[V]) Topic[K, V] {
@@ -66,18 +69,32 @@ func (t Topic[K, V]) OnInvalidTime(p InvalidTime) Topic[K, V] { t.onInvalid = p;
 // WithPartitioner chooses the partition of a record among n when it is
 // written. A negative result drops the record and counts it.
 func (t Topic[K, V]) WithPartitioner(f func(k K, v V, n int32) int32) Topic[K, V] {
-	t.partitioner = func(dst []int32, k K, v V, n int32) []int32 {
-		if p := f(k, v, n); p >= 0 {
+	return t.WithRecordPartitioner(func(r processor.Record[K, V], n int32) int32 { return f(r.Key, r.Value, n) })
+}
+
+// WithRecordPartitioner is WithPartitioner for a function that sees the whole
+// record as it is written, its timestamp and headers too. It must not change
+// the headers.
+func (t Topic[K, V]) WithRecordPartitioner(f func(r processor.Record[K, V], n int32) int32) Topic[K, V] {
+	return t.WithRecordPartitions(func(dst []int32, r processor.Record[K, V], n int32) []int32 {
+		if p := f(r, n); p >= 0 {
 			dst = append(dst, p)
 		}
 		return dst
-	}
-	return t
+	})
 }
 
 // WithPartitions writes a record to each partition that f appends to dst. When
 // it appends none the record is dropped and counted.
 func (t Topic[K, V]) WithPartitions(f func(dst []int32, k K, v V, n int32) []int32) Topic[K, V] {
+	return t.WithRecordPartitions(func(dst []int32, r processor.Record[K, V], n int32) []int32 {
+		return f(dst, r.Key, r.Value, n)
+	})
+}
+
+// WithRecordPartitions is WithPartitions for a function that sees the whole
+// record, as that of WithRecordPartitioner does.
+func (t Topic[K, V]) WithRecordPartitions(f func(dst []int32, r processor.Record[K, V], n int32) []int32) Topic[K, V] {
 	t.partitioner = f
 	return t
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/thalweg/thalweg/examples/weather/pipeline"
 )
@@ -21,6 +22,7 @@ const application = "weather"
 func createTopics(ctx context.Context, cl *kgo.Client, partitions int32) error {
 	compact := map[string]*string{"cleanup.policy": new("compact")}
 	adm := kadm.NewClient(cl)
+	var names []string
 	for _, t := range []struct {
 		name    string
 		configs map[string]*string
@@ -33,6 +35,53 @@ func createTopics(ctx context.Context, cl *kgo.Client, partitions int32) error {
 		r, err := adm.CreateTopic(ctx, partitions, -1, t.configs, t.name)
 		if err = errors.Join(err, r.Err); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			return fmt.Errorf("create topic %s: %w", t.name, err)
+		}
+		names = append(names, t.name)
+	}
+	return knownEverywhere(ctx, cl, names)
+}
+
+// knownEverywhere returns when each broker knows the topics. One learns of a new topic a little later than the one that
+// was asked to create it, and may be the one that is asked next.
+func knownEverywhere(ctx context.Context, cl *kgo.Client, names []string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("waited %v", patience))
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := unknown(ctx, cl, names)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		case <-again.C:
+		}
+	}
+}
+
+// unknown says which broker does not know which topic.
+func unknown(ctx context.Context, cl *kgo.Client, names []string) error {
+	brokers, err := kadm.NewClient(cl).ListBrokers(ctx)
+	if err != nil {
+		return err
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range names {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, topic)
+	}
+	for _, b := range brokers {
+		resp, err := req.RequestWith(ctx, cl.Broker(int(b.NodeID)))
+		if err != nil {
+			return fmt.Errorf("broker %d: %w", b.NodeID, err)
+		}
+		for _, t := range resp.Topics {
+			if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+				return fmt.Errorf("broker %d: topic %s: %w", b.NodeID, *t.Topic, err)
+			}
 		}
 	}
 	return nil
