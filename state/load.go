@@ -28,7 +28,8 @@ func (l *loader) reset() { *l = loader{} }
 
 // Load writes a restored row (a nil value deletes) for the next Ingest or
 // commit, past the overlay: it is not seen before. It is for restoring, when
-// nothing else is written to the partition.
+// nothing else is written to the partition. A store that has to read what it
+// restores writes with Put and its like instead.
 func (p *Partition) Load(key, value []byte) error {
 	if p.readOnly {
 		return p.fail("load", ErrReadOnly)
@@ -41,37 +42,43 @@ func (p *Partition) Load(key, value []byte) error {
 	return nil
 }
 
-// Loaded is the memory that loaded rows take until they are ingested, in bytes.
-func (p *Partition) Loaded() int { return p.load.size() }
+// Loaded is the memory that restored rows take until they are ingested, in bytes.
+func (p *Partition) Loaded() int { return p.load.size() + p.over.size() }
 
 // fewLoaded is up to how many bytes of rows go the way of a commit: a file of
 // their own would cost more.
 const fewLoaded = 1 << 20
 
-// Ingest writes the loaded rows and the position to the engine, all or none,
-// whatever becomes of the transaction: in sorted files where they are many.
+// Ingest writes everything that was written to the partition, and the position
+// that covers it, to the engine, all or none, whatever becomes of the transaction:
+// in sorted files where loaded rows are many.
 //
 // While a partition is restored it may belong to another goroutine than its
 // transaction does.
 func (p *Partition) Ingest() error {
-	if p.readOnly {
+	switch {
+	case p.readOnly:
 		return p.fail("ingest", ErrReadOnly)
-	}
-	position := func(yield func(op Op, key, value []byte)) {
-		yield(OpPut, positionKey(p.prefix), p.pos.append(nil))
+	case p.over.scans > 0:
+		return p.fail("ingest", fmt.Errorf("%d scans are open", p.over.scans))
+	case !p.dirty():
+		return nil
 	}
 	var err error
-	if p.load.rows.Size() > fewLoaded {
+	if p.load.rows.Size() > fewLoaded && p.over.live == 0 && len(p.dropped) == 0 {
+		position := func(yield func(op Op, key, value []byte)) {
+			yield(OpPut, positionKey(p.prefix), p.pos.append(nil))
+		}
 		err = p.txn.db.engine.Ingest(position, p.load.drain)
-	} else if p.load.rows.Len() > 0 || p.pos != p.stored {
+	} else {
 		var b Batch
-		p.load.drain(func(op Op, key, value []byte) { b.write(op, nil, key, value) })
-		position(func(op Op, key, value []byte) { b.write(op, nil, key, value) })
+		p.collect(&b, new(sorter))
 		err = p.txn.db.engine.Apply(&b)
 	}
 	if err != nil {
 		return p.fail("ingest", fmt.Errorf("rows up to offset %d: %w", p.pos.Offset, err))
 	}
+	p.forget()
 	p.stored = p.pos
 	return nil
 }

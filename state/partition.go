@@ -167,8 +167,8 @@ func (p *Partition) dirty() bool {
 
 // collect appends the partition's writes to b: restored rows, then deleted
 // ranges, then single writes, of which the newest of each key counts. Writes
-// made before a range was deleted have become deletes by then.
-func (p *Partition) collect(b *Batch) {
+// made before a range was deleted have become deletes by then. sorted is scratch.
+func (p *Partition) collect(b *Batch, sorted *sorter) {
 	prefix := p.key[:prefixSize]
 	p.load.drain(func(op Op, key, value []byte) { b.write(op, nil, key, value) })
 	for _, s := range p.dropped {
@@ -186,7 +186,6 @@ func (p *Partition) collect(b *Batch) {
 	if p.over.ordered {
 		p.over.newest(func(_ uint32, e *entry) { write(e) })
 	} else {
-		sorted := &p.txn.sorter
 		p.over.newest(func(n uint32, e *entry) { sorted.add(n, int(e.klen)) })
 		sorted.drain(p.over.keyNumbered, func(n uint32) { write(&p.over.entries[n]) })
 	}

@@ -70,7 +70,7 @@ func (t *Txn) Commit() error {
 			return p.fail("commit", fmt.Errorf("%d scans are open", p.over.scans))
 		}
 		if p.dirty() {
-			p.collect(&t.batch)
+			p.collect(&t.batch, &t.sorter)
 		}
 	}
 	if t.batch.Len() == 0 {
