@@ -45,24 +45,24 @@ type App struct {
 	beforeTell func(membership.Output)
 	patience   time.Duration // for the first answer of a broker
 
-	ctx      context.Context // of requests; outlives the stop
-	client   *kgo.Client
-	meta     *cluster.Cluster
-	v2       bool
+	ctx    context.Context // of requests; outlives the stop
+	client *kgo.Client
+	meta   *cluster.Cluster
+	v2     bool
 	// protocol1 has transactions of version 1 spoken also where the brokers know
 	// version 2. It is for tests.
 	protocol1 bool
-	plan     atomic.Pointer[plan] // the newest: the inputs may change
-	dbMu     sync.Mutex           // guards db against queries while Run begins and ends
-	db       *state.DB
-	readers  sync.WaitGroup // open snapshots
-	fetcher  *fetch.Fetcher
-	preparer *preparer
-	restorer *restorer
-	purger   *purger
-	workers  []*worker
-	member   *member
-	globals  atomic.Pointer[globals]
+	plan      atomic.Pointer[plan] // the newest: the inputs may change
+	dbMu      sync.Mutex           // guards db against queries while Run begins and ends
+	db        *state.DB
+	readers   sync.WaitGroup // open snapshots
+	fetcher   *fetch.Fetcher
+	preparer  *preparer
+	restorer  *restorer
+	purger    *purger
+	workers   []*worker
+	member    *member
+	globals   atomic.Pointer[globals]
 }
 
 // New checks the configuration and returns an application that is ready to run.
@@ -79,13 +79,7 @@ func New(t *topology.Topology, cfg Config) (*App, error) {
 	}
 	a.logger = cfg.Logger.With("application", cfg.ApplicationID)
 	a.state = stateBox{listener: cfg.OnState, logger: a.logger}
-	a.tasks.announce = func(running bool) {
-		if running {
-			a.state.set(Running)
-		} else {
-			a.state.set(Rebalancing)
-		}
-	}
+	a.tasks.state = &a.state
 	return a, nil
 }
 

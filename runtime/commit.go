@@ -38,7 +38,7 @@ func (w *worker) commit() error {
 // dirty reports whether there is anything to commit.
 func (w *worker) dirty() bool {
 	for _, s := range w.slots {
-		if s.phase == running && s.task.NeedsCommit() {
+		if s.phase == phaseRunning && s.task.NeedsCommit() {
 			return true
 		}
 	}
@@ -169,7 +169,7 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 	now := w.now()
 	w.pending = w.pending[:0]
 	for _, s := range w.sorted() {
-		if s.phase != running {
+		if s.phase != phaseRunning {
 			continue
 		}
 		if err := s.task.Flush(now); err != nil {
@@ -187,7 +187,7 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 	// repeating what is committed makes it so.
 	if len(w.pending) == 0 {
 		for _, s := range w.slots {
-			if s.phase == running {
+			if s.phase == phaseRunning {
 				w.pending = append(w.pending, s.last...)
 			}
 		}
@@ -243,22 +243,27 @@ func (w *worker) untilStopped() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// apply brings what the transaction committed into the local stores, each
-// task's data and changelog positions in one write.
+// apply brings what the transaction committed into the local stores, the data and
+// changelog positions of all tasks in one write: a snapshot shows whole
+// transactions.
 func (w *worker) apply() error {
 	for _, s := range w.slots {
-		if s.phase != running {
+		if s.phase != phaseRunning {
 			continue
 		}
-		if s.txn != nil {
-			for _, st := range s.logged {
-				w.reached(s, st.Changelog, st.Logged, st.Partition)
-			}
-			if err := s.txn.Commit(); err != nil {
-				return fmt.Errorf("runtime: task %s: %w", name(s.id), err)
-			}
+		for _, st := range s.logged {
+			w.reached(s, st.Changelog, st.Logged, st.Partition)
 		}
-		s.task.Done()
+	}
+	if w.txn != nil {
+		if err := w.txn.Commit(); err != nil {
+			return fmt.Errorf("runtime: worker %d: %w", w.index, err)
+		}
+	}
+	for _, s := range w.slots {
+		if s.phase == phaseRunning {
+			s.task.Done()
+		}
 	}
 	w.app.purger.note(w.pending)
 	return nil

@@ -30,8 +30,8 @@ type Metrics struct {
 type TaskMetrics struct {
 	Task    string // sub-topology _ partition
 	Worker  int
-	Running bool // otherwise it is being prepared or restored
-	Lag     int64
+	Running bool  // otherwise it is being prepared or restored
+	Lag     int64 // records between what is processed and the ends of the inputs
 	Records int64
 }
 
@@ -67,9 +67,11 @@ func (w *worker) count() {
 	mine.dropped = maps.Clone(w.dropped)
 	mine.tasks = mine.tasks[:0]
 	for _, s := range w.slots {
-		tm := TaskMetrics{Task: name(s.id), Worker: w.index, Running: s.phase == running, Records: s.records}
+		tm := TaskMetrics{Task: name(s.id), Worker: w.index, Running: s.phase == phaseRunning, Records: s.records}
 		for _, in := range s.inputs {
-			tm.Lag += in.lag
+			if at, ok := s.task.Position(in.topic); ok {
+				tm.Lag += max(0, in.end-at)
+			}
 		}
 		for reason, n := range s.task.Dropped() {
 			mine.dropped[reason] += n

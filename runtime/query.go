@@ -6,31 +6,64 @@ import (
 	"slices"
 
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/topology"
 )
 
-// ErrNotRunning is returned by queries before Run opened the stores and after
-// it closed them.
-var ErrNotRunning = errors.New("runtime: the application is not running")
+// What queries report where an answer would not be right; test with errors.Is. The
+// errors that wrap them name store and partition.
+var (
+	// ErrNotRunning: Run has not opened the stores yet, or has closed them.
+	ErrNotRunning = errors.New("runtime: the application is not running")
+	// ErrNotHere: another process runs the partition, or none does at the moment.
+	ErrNotHere = errors.New("runtime: the partition is not in this process")
+	// ErrRestoring: this process is preparing or restoring the partition; ask again.
+	ErrRestoring = errors.New("runtime: the partition is being restored")
+)
 
 // Snapshot is the committed state of this process at one instant: whole
 // transactions, of all stores. Other processes hold other partitions. It may be
 // used by one goroutine, any one, and has to be closed before Run returns.
 type Snapshot struct {
-	app  *App
-	db   *state.DB
-	snap state.Snapshot
+	app   *App
+	db    *state.DB
+	snap  state.Snapshot
+	stale bool
+	here  map[int]herePartitions // by sub-topology
 }
+
+// herePartitions are the partitions of a sub-topology that were here when a
+// snapshot was taken.
+type herePartitions struct{ running, restoring []int32 }
+
+// QueryOption changes what a Snapshot answers.
+type QueryOption func(*Snapshot)
+
+// AllowStale has a Snapshot answer for partitions that are being restored, and for
+// those that were here before and have moved on, with what the local engine has of
+// them. [Snapshot.Position] tells how old that is.
+func AllowStale() QueryOption { return func(s *Snapshot) { s.stale = true } }
 
 // Snapshot takes a snapshot of all stores of this process. It may be called
 // from any goroutine.
-func (a *App) Snapshot() (*Snapshot, error) {
+func (a *App) Snapshot(opts ...QueryOption) (*Snapshot, error) {
 	a.dbMu.Lock()
 	defer a.dbMu.Unlock()
 	if a.db == nil {
 		return nil, ErrNotRunning
 	}
+	s := &Snapshot{app: a, db: a.db, here: make(map[int]herePartitions)}
+	for _, o := range opts {
+		o(s)
+	}
+	// The tasks first: one that stops before the engine's snapshot is taken leaves
+	// what it has committed, and one that starts is not among them.
+	for _, sub := range a.topology.SubTopologies() {
+		running, restoring := a.tasks.of(sub.ID)
+		s.here[sub.ID] = herePartitions{running, restoring}
+	}
 	a.readers.Add(1)
-	return &Snapshot{app: a, db: a.db, snap: a.db.Snapshot()}, nil
+	s.snap = a.db.Snapshot()
+	return s, nil
 }
 
 // Close releases the snapshot.
@@ -39,31 +72,53 @@ func (s *Snapshot) Close() error {
 	return s.snap.Close()
 }
 
-// Partitions are the partitions of a store that this process runs now, sorted.
-// A global store has partition 0.
+// Partitions are the partitions of a store that this process ran when the snapshot
+// was taken, sorted. A global store has partition 0.
 func (s *Snapshot) Partitions(store string) ([]int32, error) {
+	declared, err := s.declared(store)
+	if err != nil || declared.Global {
+		return []int32{0}, err
+	}
+	return slices.Clone(s.here[declared.Sub].running), nil
+}
+
+func (s *Snapshot) declared(store string) (topology.Store, error) {
 	declared, ok := s.app.topology.Store(store)
 	if !ok {
-		return nil, fmt.Errorf("runtime: the topology has no store %q", store)
+		return declared, fmt.Errorf("runtime: the topology has no store %q", store)
 	}
-	if declared.Global {
-		return []int32{0}, nil
+	return declared, nil
+}
+
+// answers reports why the snapshot has no right answer for a partition of a store.
+func (s *Snapshot) answers(store topology.Store, p int32) error {
+	here := s.here[store.Sub]
+	switch {
+	case store.Global || slices.Contains(here.running, p):
+		return nil
+	case slices.Contains(here.restoring, p):
+		return fmt.Errorf("%w: store %q partition %d: ask again, or take a snapshot with AllowStale", ErrRestoring, store.Name, p)
 	}
-	var ps []int32
-	for _, t := range s.app.Metrics().Tasks {
-		var sub, partition int32
-		if _, err := fmt.Sscanf(t.Task, "%d_%d", &sub, &partition); err == nil && t.Running && int(sub) == declared.Sub {
-			ps = append(ps, partition)
-		}
+	return fmt.Errorf("%w: store %q partition %d: ask the process that runs it, or take a snapshot with AllowStale", ErrNotHere, store.Name, p)
+}
+
+// Position is how far the local engine's content of a store-partition follows its
+// changelog: the offset after the last record that is in it, -1 when none is.
+func (s *Snapshot) Position(store string, p int32) (offset int64, err error) {
+	view, ok, err := s.db.View(s.snap, store, p)
+	if err != nil || !ok {
+		return -1, err
 	}
-	slices.Sort(ps)
-	return ps, nil
+	return view.Position().Offset, nil
 }
 
 // Partition gives the stores of one partition, for the In methods of store
 // handles:
 //
 //	counts.In(snapshot.Partition(0)).Get("thalweg")
+//
+// Stores answer with an error that wraps ErrNotHere or ErrRestoring where this
+// process does not run the partition.
 func (s *Snapshot) Partition(p int32) state.Stores { return partitionStores{s, p} }
 
 type partitionStores struct {
@@ -73,20 +128,23 @@ type partitionStores struct {
 
 // Store implements state.Stores.
 func (s partitionStores) Store(name string) any {
-	declared, ok := s.app.topology.Store(name)
-	if !ok {
-		return fmt.Errorf("runtime: the topology has no store %q", name)
+	declared, err := s.declared(name)
+	if err != nil {
+		return err
 	}
 	h, ok := declared.Handle.(state.Declared)
 	if !ok {
 		return fmt.Errorf("runtime: store %q: %T is not a handle of package state", name, declared.Handle)
+	}
+	if err := s.answers(declared, s.partition); err != nil && !s.stale {
+		return err
 	}
 	view, ok, err := s.db.View(s.snap, name, s.partition)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("runtime: partition %d of store %q is not in this process", s.partition, name)
+		return fmt.Errorf("%w: store %q partition %d: the local engine has nothing of it", ErrNotHere, name, s.partition)
 	}
 	store, err := h.Open(readEnv(view))
 	if err != nil {
@@ -96,9 +154,10 @@ func (s partitionStores) Store(name string) any {
 }
 
 // Get looks a key of a table up in the committed state of this process. ok is
-// false when the partitions here do not hold it; other processes may. It may be
-// called from any goroutine. For many look-ups, scans and other kinds of stores
-// take a Snapshot.
+// false when there is no such row. Where that cannot be said, because not all
+// partitions of the store are here and the row is in none of those that are, the
+// error wraps ErrRestoring or ErrNotHere. Get may be called from any goroutine. For
+// many look-ups, scans and other kinds of stores take a Snapshot.
 func (a *App) Get[K, V any](h state.TimestampedHandle[K, V], key K) (v V, ok bool, err error) {
 	s, err := a.Snapshot()
 	if err != nil {
@@ -114,5 +173,25 @@ func (a *App) Get[K, V any](h state.TimestampedHandle[K, V], key K) (v V, ok boo
 			return v, ok, err
 		}
 	}
-	return v, false, nil
+	return v, false, s.missing(h.StoreName())
+}
+
+// missing reports that some partition of a store has no right answer here.
+func (s *Snapshot) missing(store string) error {
+	declared, err := s.declared(store)
+	if err != nil || declared.Global {
+		return err
+	}
+	plan := s.app.plan.Load()
+	if plan == nil {
+		return ErrNotRunning
+	}
+	for _, t := range plan.tasks {
+		if int(t.Sub) == declared.Sub {
+			if err := s.answers(declared, t.Partition); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

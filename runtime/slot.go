@@ -21,9 +21,9 @@ import (
 type phase int8
 
 const (
-	preparing phase = iota
-	restoringStores
-	running
+	phasePreparing phase = iota
+	phaseRestoring
+	phaseRunning
 )
 
 // slot is one task a worker runs, with its inputs. It belongs to the worker's
@@ -34,7 +34,7 @@ type slot struct {
 	phase     phase
 	ctx       context.Context // ends with the slot
 	cancel    context.CancelFunc
-	txn       *state.Txn
+	txn       *state.Txn // of its stores, until it runs
 	task      *task.Task
 	logged    []*task.Store // stores with a changelog
 	topicIDs  map[string][16]byte
@@ -77,7 +77,7 @@ func (w *worker) open(id assign.Task) error {
 	s.task = t
 	w.slots[id] = s
 	w.order = nil
-	w.app.tasks.opened()
+	w.app.tasks.set(id, phasePreparing)
 
 	var stores []localStore
 	for _, st := range t.Stores() {
@@ -107,7 +107,7 @@ func (w *worker) prepared(s *slot, p prepared) error {
 		return p.err
 	}
 	s.offsets = p.offsets
-	s.phase = restoringStores
+	s.phase = phaseRestoring
 	for i, ps := range p.stores {
 		st := s.logged[i]
 		s.topicIDs[st.Changelog] = ps.topicID
@@ -155,6 +155,9 @@ func (w *worker) restored(s *slot, n int) error {
 
 // start initializes the task and begins to read its inputs.
 func (w *worker) start(s *slot) error {
+	if s.txn != nil {
+		w.txn.Join(s.txn)
+	}
 	for topic, o := range s.offsets {
 		if o.offset >= 0 {
 			s.task.Resume(topic, o.offset, o.metadata)
@@ -177,9 +180,9 @@ func (w *worker) start(s *slot) error {
 		}
 		s.inputs = append(s.inputs, &input{topic: topic, cursor: w.app.fetcher.Add(topic, s.id.Partition, at, reset, w.notify)})
 	}
-	s.phase = running
+	s.phase = phaseRunning
 	w.app.logger.Debug("task runs", "task", name(s.id), "worker", w.index)
-	w.app.tasks.started()
+	w.app.tasks.set(s.id, phaseRunning)
 	return nil
 }
 
@@ -240,6 +243,7 @@ func (s *slot) caughtUp(topic string, _ int32) bool {
 
 // close ends a slot in any phase. Nothing is flushed.
 func (w *worker) close(s *slot) error {
+	w.app.tasks.closed(s.id) // first: its stores may be another's at once
 	s.cancel()
 	s.restores.Wait()
 	err := s.task.Close()
@@ -252,7 +256,6 @@ func (w *worker) close(s *slot) error {
 	}
 	delete(w.slots, s.id)
 	w.order = nil
-	w.app.tasks.closed(s.phase == running)
 	return err
 }
 

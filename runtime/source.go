@@ -14,7 +14,7 @@ type input struct {
 	reader   reader
 	chunks   []fetch.Chunk // scratch of take
 	caughtUp bool          // everything up to the end was handed to the task
-	lag      int64
+	end      int64         // the high watermark, as far as it is known
 }
 
 // reader is what the chunks of one partition share: they are read one after the
@@ -50,7 +50,7 @@ func (in *input) take(committed bool) (chunks []fetch.Chunk, err error) {
 		end = st.LastStable
 	}
 	in.caughtUp = end >= 0 && st.Position >= end
-	in.lag = max(0, st.HighWatermark-st.Position)
+	in.end = st.HighWatermark
 	return in.chunks, st.Err
 }
 

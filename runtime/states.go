@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -37,12 +38,16 @@ var follows = [...][]State{
 	Failed:      nil,
 }
 
-// stateBox holds the state and tells the listener, in order.
+// stateBox holds the state and tells the listener, in order, without holding any
+// lock: it may ask the application whatever it likes.
 type stateBox struct {
-	mu       sync.Mutex
-	state    State
 	listener func(from, to State)
 	logger   *slog.Logger
+
+	mu      sync.Mutex
+	state   State
+	changes [][2]State // that the listener has not heard of
+	telling bool       // some goroutine tells them
 }
 
 func (b *stateBox) get() State {
@@ -51,20 +56,42 @@ func (b *stateBox) get() State {
 	return b.state
 }
 
-// set moves to a state; moves that cannot follow the present one are ignored,
-// as when tasks finish restoring while the application stops.
+// set is change and tell.
 func (b *stateBox) set(to State) {
+	b.change(to)
+	b.tell()
+}
+
+// change moves to a state; moves that cannot follow the present one are ignored,
+// as when tasks finish restoring while the application stops.
+func (b *stateBox) change(to State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	from := b.state
-	for _, s := range follows[from] {
-		if s == to {
-			b.state = to
-			b.logger.Info("application state", "from", from.String(), "to", to.String())
-			if b.listener != nil {
-				b.listener(from, to)
-			}
-			return
+	if !slices.Contains(follows[from], to) {
+		return
+	}
+	b.state = to
+	b.changes = append(b.changes, [2]State{from, to})
+	b.logger.Info("application state", "from", from.String(), "to", to.String())
+}
+
+// tell has the listener hear of the changes, unless that is under way.
+func (b *stateBox) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.telling {
+		return
+	}
+	b.telling = true
+	defer func() { b.telling = false }()
+	for len(b.changes) > 0 {
+		c := b.changes[0]
+		b.changes = b.changes[1:]
+		if b.listener != nil {
+			b.mu.Unlock()
+			b.listener(c[0], c[1])
+			b.mu.Lock()
 		}
 	}
 }

@@ -37,11 +37,15 @@ type worker struct {
 	// mostUncommitted is from how many bytes on the commit does not wait.
 	mostUncommitted int64
 	machine         *commit.Machine
-	plan            *plan // under which tasks are opened
-	slots           map[assign.Task]*slot
-	order           []*slot // running slots sorted, nil when out of date
-	wake            chan struct{}
-	wg              sync.WaitGroup
+	// txn is of the stores of all running tasks, so that one write brings all that
+	// a transaction did into the engine. Stores that are restored have their own.
+	// It is nil without an engine.
+	txn   *state.Txn
+	plan  *plan // under which tasks are opened
+	slots map[assign.Task]*slot
+	order []*slot // running slots sorted, nil when out of date
+	wake  chan struct{}
+	wg    sync.WaitGroup
 
 	inbox      *inbox
 	membership *membership.Worker
@@ -291,7 +295,7 @@ func (w *worker) process() (busy bool, err error) {
 	}
 	now := w.now()
 	for _, s := range w.order {
-		if s.phase != running {
+		if s.phase != phaseRunning {
 			continue
 		}
 		got, err := w.take(s, now)
@@ -341,7 +345,7 @@ func (w *worker) due() bool {
 	}
 	elapsed := w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval || w.uncommitted() > w.mostUncommitted
 	for _, s := range w.slots {
-		if s.phase == running && (s.task.CommitRequested() || elapsed && s.task.NeedsCommit()) {
+		if s.phase == phaseRunning && (s.task.CommitRequested() || elapsed && s.task.NeedsCommit()) {
 			return true
 		}
 	}
@@ -353,16 +357,10 @@ func (w *worker) due() bool {
 
 // uncommitted is what the open transaction takes in memory.
 func (w *worker) uncommitted() int64 {
-	var n int64
-	if w.cache != nil {
-		n = w.cache.Dirty()
+	if w.txn == nil {
+		return 0
 	}
-	for _, s := range w.slots {
-		if s.phase == running && s.txn != nil {
-			n += s.txn.Size()
-		}
-	}
-	return n
+	return w.cache.Dirty() + w.txn.Size()
 }
 
 // rest waits until there is something to do.
@@ -376,7 +374,7 @@ func (w *worker) rest() {
 	}
 	now := w.now()
 	for _, s := range w.slots {
-		if s.phase != running || w.held() {
+		if s.phase != phaseRunning || w.held() {
 			continue
 		}
 		if at, ok := s.task.Wake(); ok {
@@ -463,6 +461,7 @@ func newWorker(a *App, index int) *worker {
 	w.backoff.first = a.cfg.RetryAfter
 	w.lastCommit = w.clock()
 	if a.db != nil {
+		w.txn = a.db.NewTxn()
 		w.cache = state.NewCache(a.cfg.StateMemory / 4 / int64(a.cfg.Workers))
 		w.mostUncommitted = a.cfg.StateMemory / 8 / int64(a.cfg.Workers)
 	}

@@ -39,8 +39,21 @@ func (t *Txn) Open(store string, partition int32) (*Partition, error) {
 	return p, nil
 }
 
+// Join takes over the store-partitions of another transaction, with what was
+// written to them, so that one Commit writes them all. The other one may be used
+// to open more, and Release goes to whoever has a partition. Both belong to the
+// calling goroutine.
+func (t *Txn) Join(other *Txn) {
+	for _, p := range other.parts {
+		p.txn = t
+	}
+	t.parts = append(t.parts, other.parts...)
+	other.parts = nil
+}
+
 // Release gives a partition up; what it wrote since the last commit is lost.
-func (t *Txn) Release(p *Partition) {
+func (*Txn) Release(p *Partition) {
+	t := p.txn
 	for i := range t.parts {
 		if t.parts[i] == p {
 			t.parts = append(t.parts[:i], t.parts[i+1:]...)

@@ -18,6 +18,16 @@ type Committed struct {
 	Metadata    string
 }
 
+// Position is the offset of the first record of an input that is neither processed
+// nor skipped; ok is false before that is known.
+func (t *Task) Position(topic string) (offset int64, ok bool) {
+	q := t.byTopic[topic]
+	if q == nil {
+		return 0, false
+	}
+	return q.position, q.position >= 0
+}
+
 // Metadata is what travels in the metadata string of a committed offset: the
 // partition time, and the numbers that processors keep there (the last closed
 // window of an emit-on-close aggregation, for instance).
