@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -17,9 +18,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/thalweg/thalweg/broker"
 	"github.com/thalweg/thalweg/examples/weather/expected"
+	"github.com/thalweg/thalweg/examples/weather/pipeline"
 )
 
 // TestMain makes this binary the weather command where a test starts it as one.
@@ -69,7 +73,9 @@ func start(t *testing.T, brokers []string, args ...string) *process {
 func serve(address, dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	cluster, err := broker.StartEmbedded(ctx, broker.Config{Listeners: []broker.Listener{{Address: address}}, DataDir: dir})
+	cluster, err := broker.StartEmbedded(ctx, broker.Config{
+		Listeners: []broker.Listener{{Address: address}}, DataDir: dir, RetentionCheck: time.Second, CompactionCheck: time.Second,
+	})
 	if err != nil {
 		return err
 	}
@@ -117,10 +123,10 @@ func (p *process) stop(t *testing.T) {
 	p.wait(t)
 }
 
-// embedded starts a broker in memory.
+// embedded starts a broker in memory that deletes and compacts all the time.
 func embedded(t *testing.T) []string {
 	t.Helper()
-	cluster, err := broker.StartEmbedded(context.Background(), broker.Config{})
+	cluster, err := broker.StartEmbedded(context.Background(), broker.Config{RetentionCheck: 200 * time.Millisecond, CompactionCheck: 200 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, cluster.Close()) })
 	return cluster.Addrs()
@@ -157,6 +163,74 @@ func TestProcesses(t *testing.T) {
 
 	again := start(t, brokers, "produce").wait(t)
 	require.Contains(t, again, "resumed at the end of the year: all 26,115 rows were there")
+}
+
+// The year is of 2013, and the broker deletes by the times of records: what a worker that comes late reads is all there,
+// and so is what it wrote when the broker has looked for old records again. An interrupted replay goes on.
+func TestYearIsOld(t *testing.T) {
+	brokers, dir := embedded(t), t.TempDir()
+	half := start(t, brokers, "produce", "-speed", "3s")
+	cl := client(t, brokers)
+	adm := kadm.NewClient(cl)
+	require.Eventually(t, func() bool {
+		ends, err := adm.ListEndOffsets(t.Context(), pipeline.Raw.Name)
+		var n int64
+		ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
+		return err == nil && ends.Error() == nil && n > 3000
+	}, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, half.cmd.Process.Kill())
+	_ = half.cmd.Wait()
+	looksForOld(t, cl)
+	require.Contains(t, start(t, brokers, "produce", "-speed", "0s").wait(t), "26,115 rows in raw_weather_topic")
+
+	looksForOld(t, cl)
+	worker := start(t, brokers, "run", "--state", filepath.Join(dir, "1"))
+	require.Equal(t, summary(t), start(t, brokers, "watch", "--once").wait(t))
+	looksForOld(t, cl)
+	require.Equal(t, summary(t), start(t, brokers, "watch", "--once").wait(t))
+	worker.stop(t)
+}
+
+// A replay whose rows were deleted cannot go on, and says so.
+func TestRowsAreGone(t *testing.T) {
+	brokers := embedded(t)
+	start(t, brokers, "produce", "-speed", "0s").wait(t)
+	adm := kadm.NewClient(client(t, brokers))
+	ends, err := adm.ListEndOffsets(t.Context(), pipeline.Raw.Name)
+	require.NoError(t, err)
+	_, err = adm.DeleteRecords(t.Context(), ends.Offsets())
+	require.NoError(t, err)
+	again := start(t, brokers, "produce", "-speed", "0s")
+	require.Error(t, again.cmd.Wait())
+	require.Contains(t, again.output(), "were deleted, so there is no telling where to go on")
+}
+
+// client connects to brokers.
+func client(t *testing.T, brokers []string) *kgo.Client {
+	t.Helper()
+	cl, err := newClient(brokers)
+	require.NoError(t, err)
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+// looksForOld returns when the broker has looked for old records, which it does partition by partition, twice: a topic
+// that keeps them for a day has lost one of the year.
+func looksForOld(t *testing.T, cl *kgo.Client) {
+	t.Helper()
+	adm := kadm.NewClient(cl)
+	for range 2 {
+		name := "canary-" + rand.Text()
+		_, err := adm.CreateTopic(t.Context(), 1, 1, map[string]*string{"retention.ms": new("86400000")}, name)
+		require.NoError(t, err)
+		old := &kgo.Record{Topic: name, Value: []byte("old"), Timestamp: time.Date(2013, 6, 1, 0, 0, 0, 0, time.UTC)}
+		require.NoError(t, cl.ProduceSync(t.Context(), old).FirstErr())
+		require.Eventually(t, func() bool {
+			first, err := adm.ListStartOffsets(t.Context(), name)
+			at, _ := first.Lookup(name, 0)
+			return err == nil && at.Offset == 1
+		}, 30*time.Second, 10*time.Millisecond)
+	}
 }
 
 // The processes may be started in any order: those that need the broker wait for it.

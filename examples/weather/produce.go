@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -40,27 +39,30 @@ func newReplay(stations int, speed time.Duration) (*replay, error) {
 }
 
 // resume finds out what the raw topic holds already. The producer is idempotent and a station's rows go to one partition
-// in order, so these are the first rows of each station: an interrupted replay goes on where it stopped.
+// in order of time, so an interrupted replay goes on behind the last row of each station.
 func (r *replay) resume(ctx context.Context, brokers []string, say io.Writer) error {
-	have, err := countRows(ctx, brokers)
-	if err != nil {
+	have, there, err := readRows(ctx, brokers)
+	if err != nil || there == 0 {
 		return err
-	}
-	if len(have) == 0 {
-		return nil
-	}
-	var there int64
-	for _, n := range have {
-		there += int64(n)
 	}
 	r.sent.Store(there)
 	rest := r.observations
 	r.observations = func(yield func(readings.Observation) bool) {
-		skip := maps.Clone(have)
+		skip := make(map[string]lastRows, len(have))
+		for station, l := range have {
+			skip[station] = *l
+		}
 		for o := range rest {
-			if skip[o.Station] > 0 {
-				skip[o.Station]--
-			} else if !yield(o) {
+			l := skip[o.Station]
+			if o.At.Before(l.at) {
+				continue
+			}
+			if o.At.Equal(l.at) && l.n > 0 {
+				l.n--
+				skip[o.Station] = l
+				continue
+			}
+			if !yield(o) {
 				return
 			}
 		}
@@ -146,32 +148,65 @@ func (r *replay) writeAirports(ctx context.Context, cl *kgo.Client) error {
 	return cl.ProduceSync(ctx, records...).FirstErr()
 }
 
-// countRows counts the rows of each station in the raw topic.
-func countRows(ctx context.Context, brokers []string) (map[string]int, error) {
+// lastRows is how far a station's rows go: to a time, and how many have that time.
+type lastRows struct {
+	at time.Time
+	n  int
+}
+
+// readRows finds the last rows of each station in the raw topic, and how many rows it was given in all.
+func readRows(ctx context.Context, brokers []string) (have map[string]*lastRows, there int64, err error) {
 	cl, err := newClient(brokers, kgo.ConsumeTopics(pipeline.Raw.Name), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, pipeline.Raw.Name)
+	adm := kadm.NewClient(cl)
+	starts, err := adm.ListStartOffsets(ctx, pipeline.Raw.Name)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("start of %s: %w", pipeline.Raw.Name, err)
+	}
+	ends, err := adm.ListEndOffsets(ctx, pipeline.Raw.Name)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("end of %s: %w", pipeline.Raw.Name, err)
+		return nil, 0, fmt.Errorf("end of %s: %w", pipeline.Raw.Name, err)
 	}
-	var left int64
-	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
-	have := map[string]int{}
-	for left > 0 {
+	unread := map[int32]int64{} // partitions, to which offset
+	ends.Each(func(o kadm.ListedOffset) {
+		there += o.Offset
+		first, _ := starts.Lookup(o.Topic, o.Partition)
+		switch {
+		case first.Offset < o.Offset:
+			unread[o.Partition] = o.Offset
+		case o.Offset > 0:
+			err = fmt.Errorf("the %d rows of topic %s partition %d were deleted, so there is no telling where to go on: delete the topic, or begin with a new broker (retention.ms of the topic has to be -1)", o.Offset, o.Topic, o.Partition)
+		}
+	})
+	have = map[string]*lastRows{}
+	for err == nil && len(unread) > 0 {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			return nil, fmt.Errorf("read %s: %w", pipeline.Raw.Name, err)
+			return nil, 0, fmt.Errorf("read %s: %w", pipeline.Raw.Name, err)
 		}
 		for r := range fetches.RecordsAll() {
-			have[string(r.Key)]++
-			left--
+			l := have[string(r.Key)]
+			if l == nil {
+				l = &lastRows{}
+				have[string(r.Key)] = l
+			}
+			if !r.Timestamp.Equal(l.at) {
+				*l = lastRows{at: r.Timestamp}
+			}
+			l.n++
+			if end, ok := unread[r.Partition]; ok && r.Offset+1 >= end {
+				delete(unread, r.Partition)
+			}
 		}
 	}
-	return have, nil
+	return have, there, err
 }

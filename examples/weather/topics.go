@@ -18,19 +18,20 @@ import (
 const application = "weather"
 
 // createTopics makes the four topics where they do not exist yet. Raw and airports have the same number of partitions,
-// because they are joined.
+// because they are joined. None of them forgets: a broker deletes by the records' own times, and these are of 2013.
 func createTopics(ctx context.Context, cl *kgo.Client, partitions int32) error {
 	compact := map[string]*string{"cleanup.policy": new("compact")}
+	keep := map[string]*string{"retention.ms": new("-1"), "retention.bytes": new("-1")}
 	adm := kadm.NewClient(cl)
 	var names []string
 	for _, t := range []struct {
 		name    string
 		configs map[string]*string
 	}{
-		{pipeline.Raw.Name, nil},
+		{pipeline.Raw.Name, keep},
 		{pipeline.Airports.Name, compact},
-		{pipeline.Processed.Name, nil},
-		{pipeline.Invalid.Name, nil},
+		{pipeline.Processed.Name, keep},
+		{pipeline.Invalid.Name, keep},
 	} {
 		r, err := adm.CreateTopic(ctx, partitions, -1, t.configs, t.name)
 		if err = errors.Join(err, r.Err); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {

@@ -67,7 +67,8 @@ func run(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer cl.Close()
-	created, err := kadm.NewClient(cl).CreateTopics(ctx, 2, -1, nil, lines.Name, counts.Name)
+	keep := map[string]*string{"retention.ms": new("-1")} // instead of 7 days from the records' times
+	created, err := kadm.NewClient(cl).CreateTopics(ctx, 2, -1, keep, lines.Name, counts.Name)
 	if err == nil {
 		err = created.Error()
 	}
