@@ -60,6 +60,7 @@ type App struct {
 	preparer  *preparer
 	restorer  *restorer
 	purger    *purger
+	settings  settingsCheck
 	workers   []*worker
 	member    *member
 	globals   atomic.Pointer[globals]

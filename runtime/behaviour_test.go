@@ -382,18 +382,7 @@ func TestPurge(t *testing.T) {
 	p := r.start(wordCount(t), r.config("app"))
 	r.produce("lines", 0, kv{"", "a a a"})
 	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 3 })
-	first := func() int64 {
-		req := kmsg.NewPtrListOffsetsRequest()
-		rt := kmsg.NewListOffsetsRequestTopic()
-		rt.Topic = "app-counts-repartition"
-		rp := kmsg.NewListOffsetsRequestTopicPartition()
-		rp.Timestamp = -2
-		rt.Partitions = append(rt.Partitions, rp)
-		req.Topics = append(req.Topics, rt)
-		resp, err := req.RequestWith(t.Context(), r.client)
-		require.NoError(t, err)
-		return resp.Topics[0].Partitions[0].Offset
-	}
+	first := func() int64 { return r.logStart("app-counts-repartition", 0) }
 	require.Zero(t, first())
 	require.Eventually(t, func() bool {
 		require.NoError(t, p.purger.purge(t.Context(), r.client))

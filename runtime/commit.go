@@ -262,6 +262,11 @@ func (w *worker) apply() error {
 	}
 	for _, s := range w.slots {
 		if s.phase == phaseRunning {
+			for _, st := range s.logged {
+				if st.Logged {
+					w.app.purger.needless(st.Changelog, s.id.Partition, st.Partition.Position().Needed())
+				}
+			}
 			s.task.Done()
 		}
 	}

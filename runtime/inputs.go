@@ -195,6 +195,7 @@ func (a *App) lay(ctx context.Context, inputs []assign.Topic) (p *plan, err erro
 	if err != nil {
 		return nil, err
 	}
+	a.settings.check(ctx, a.client, p.internal, a.logger)
 	return p, nil
 }
 

@@ -53,6 +53,7 @@ type internalTopic struct {
 	partitions int32
 	config     map[string]string
 	inputs     []string // which its number of partitions comes from, for people
+	versions   bool // it is read for more than the last record of a key
 }
 
 // newPlan lays the topology over the topics it reads.
@@ -76,7 +77,7 @@ func newPlan(t *topology.Topology, appID string, inputs []assign.Topic) (*plan, 
 	for _, name := range slices.Sorted(maps.Keys(repartition)) {
 		p.partitions[name] = repartition[name]
 		p.internal = append(p.internal, internalTopic{name: name, partitions: repartition[name], config: map[string]string{
-			"cleanup.policy": "delete", "segment.bytes": "52428800", "retention.ms": "-1", "message.timestamp.type": "CreateTime",
+			"cleanup.policy": "delete", "segment.bytes": "52428800", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime",
 		}})
 	}
 	for i := range p.internal {
@@ -134,6 +135,7 @@ func (p *plan) add(s topology.SubTopology) error {
 			}
 			sp.changelog, sp.own = st.Changelog(p.appID), true
 			it := internalTopic{name: sp.changelog, partitions: count, inputs: p.counts(sub.sources...), config: map[string]string{"message.timestamp.type": "CreateTime"}}
+			it.versions = d.Spec().Type == state.TypeVersioned
 			maps.Copy(it.config, d.Spec().TopicConfig())
 			p.internal = append(p.internal, it)
 		}

@@ -121,6 +121,8 @@ func (r *restoring) step(ctx context.Context) (done bool, err error) {
 		return false, st.Err
 	}
 	for _, c := range r.chunks {
+		// The store notes from where on it needs the changelog.
+		r.store.Partition.SetPosition(state.Position{TopicID: r.topicID, Offset: c.From, LeaderEpoch: r.epoch})
 		if err := r.load(c); err != nil {
 			return false, err
 		}

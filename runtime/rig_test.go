@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,6 +123,53 @@ func (r *rig) committed(topic string, partition int32, enough func([]*kgo.Record
 		f.EachRecord(func(rec *kgo.Record) { got = append(got, rec) })
 	}
 	return got
+}
+
+// logStart is the first offset of a partition.
+func (r *rig) logStart(topic string, partition int32) int64 {
+	r.t.Helper()
+	req := kmsg.NewPtrListOffsetsRequest()
+	rt := kmsg.NewListOffsetsRequestTopic()
+	rt.Topic = topic
+	rp := kmsg.NewListOffsetsRequestTopicPartition()
+	rp.Partition, rp.Timestamp = partition, -2
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	resp, err := req.RequestWith(r.t.Context(), r.client)
+	require.NoError(r.t, err)
+	return resp.Topics[0].Partitions[0].Offset
+}
+
+// remarks collects what an application says at a level or above.
+type remarks struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+// listen has cfg log to remarks from a level on.
+func listen(cfg *Config, level slog.Level) *remarks {
+	l := &remarks{}
+	cfg.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
+	return l
+}
+
+func (l *remarks) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(b))
+	return len(b), nil
+}
+
+// with returns the lines that have all of the words.
+func (l *remarks) with(words ...string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 func count(n int) func([]*kgo.Record) bool {

@@ -10,7 +10,9 @@ import (
 )
 
 func FuzzPosition(f *testing.F) {
-	f.Add(Position{TopicID: [16]byte{1, 2}, Offset: 7, LeaderEpoch: 3, Observed: 99, Sequence: 4}.append(nil))
+	p := Position{TopicID: [16]byte{1, 2}, Offset: 7, LeaderEpoch: 3, Observed: 99, Sequence: 4, Needs: Needs{-1, 5, 6, -1}}.append(nil)
+	f.Add(p)
+	f.Add(append([]byte{1}, p[1:positionSize1]...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := parsePosition(b)
@@ -18,7 +20,14 @@ func FuzzPosition(f *testing.F) {
 			require.ErrorIs(t, err, ErrCorrupt)
 			return
 		}
-		require.Equal(t, b, p.append(nil))
+		again, err := parsePosition(p.append(nil))
+		require.NoError(t, err)
+		require.Equal(t, p, again)
+		if b[0] == positionVersion {
+			require.Equal(t, b, p.append(nil))
+		} else {
+			require.Zero(t, p.Needed())
+		}
 	})
 }
 
@@ -77,14 +86,14 @@ func TestTopicConfig(t *testing.T) {
 	config := func(d Declared) map[string]string { return d.Spec().TopicConfig() }
 	require.Equal(t, map[string]string{"cleanup.policy": "compact"},
 		config(KeyValue("s", serde.String, serde.String)))
-	require.Equal(t, map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "90000000"},
+	require.Equal(t, map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "-1", "retention.bytes": "-1"},
 		config(Window("s", serde.String, serde.String, time.Hour, time.Minute)))
-	require.Equal(t, map[string]string{"cleanup.policy": "delete", "retention.ms": "90000000"},
+	require.Equal(t, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
 		config(Window("s", serde.String, serde.String, time.Hour, time.Minute, Duplicates())))
-	require.Equal(t, map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "90000000"},
+	require.Equal(t, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
 		config(Versioned("s", serde.String, serde.String, time.Hour)))
-	require.Equal(t, map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "90000000", "segment.ms": "1"},
-		config(Session("s", serde.String, serde.String, time.Hour, LogConfig(map[string]string{"segment.ms": "1"}))))
+	require.Equal(t, map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "5", "retention.bytes": "-1"},
+		config(Session("s", serde.String, serde.String, time.Hour, LogConfig(map[string]string{"retention.ms": "5"}))))
 }
 
 func TestOptions(t *testing.T) {

@@ -32,24 +32,63 @@ type Position struct {
 	// Sequence is the last number a store that keeps duplicates has given out.
 	// The stores keep it themselves.
 	Sequence int32
+	// Needs says where in the changelog the parts of the store begin. The stores
+	// keep it themselves.
+	Needs Needs
 }
 
+// Needs has for each part of a store whose rows go together, such as a segment
+// of time, an offset at or below that of the first changelog record of a row
+// there, or -1 where there is none. A store of which nothing ever goes, but by
+// compaction, has no parts.
+type Needs [4]int64
+
+var noNeeds = Needs{-1, -1, -1, -1}
+
+// Needed is the offset below which the changelog has nothing that a restore of
+// the store needs: its records are of rows that have expired, or are in the log
+// again. 0 says that nothing can be told.
+func (p Position) Needed() int64 {
+	least := int64(-1)
+	for _, n := range p.Needs {
+		if n >= 0 && (least < 0 || n < least) {
+			least = n
+		}
+	}
+	return max(least, 0)
+}
+
+// need notes that a part has rows with changelog records from now on.
+func (p *Position) need(part int64) {
+	if n := &p.Needs[part%int64(len(p.Needs))]; *n < 0 {
+		*n = max(p.Offset, 0)
+	}
+}
+
+// free notes that the rows of a part are gone.
+func (p *Position) free(part int64) { p.Needs[part%int64(len(p.Needs))] = -1 }
+
 // startPosition is that of a store-partition that holds nothing.
-var startPosition = Position{Offset: -1, LeaderEpoch: -1, Observed: NoTime}
+var startPosition = Position{Offset: -1, LeaderEpoch: -1, Observed: NoTime, Needs: noNeeds}
 
 const (
-	positionVersion = 1
-	positionSize    = 1 + 16 + 8 + 4 + 8 + 4
+	positionVersion = 2
+	positionSize    = positionSize1 + 4*8
+	positionSize1   = 1 + 16 + 8 + 4 + 8 + 4 // of version 1, without needs
 )
 
-// version | topic id | int64 offset | int32 epoch | int64 observed | int32 sequence
+// version | topic id | int64 offset | int32 epoch | int64 observed | int32 sequence | 4 int64 needs
 func (p Position) append(dst []byte) []byte {
 	dst = append(dst, positionVersion)
 	dst = append(dst, p.TopicID[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(p.Offset))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(p.LeaderEpoch))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(p.Observed))
-	return binary.BigEndian.AppendUint32(dst, uint32(p.Sequence))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(p.Sequence))
+	for _, n := range p.Needs {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
+	}
+	return dst
 }
 
 // ErrCorrupt is wrapped by errors about rows that state itself wrote and cannot
@@ -57,7 +96,14 @@ func (p Position) append(dst []byte) []byte {
 var ErrCorrupt = errors.New("state: corrupt row")
 
 func parsePosition(src []byte) (p Position, err error) {
-	if len(src) != positionSize || src[0] != positionVersion {
+	switch {
+	case len(src) == positionSize && src[0] == positionVersion:
+		for i := range p.Needs {
+			p.Needs[i] = int64(binary.BigEndian.Uint64(src[positionSize1+8*i:]))
+		}
+	case len(src) == positionSize1 && src[0] == 1:
+		// What the parts need is not known: the whole log.
+	default:
 		return p, fmt.Errorf("%w: position of %d bytes", ErrCorrupt, len(src))
 	}
 	copy(p.TopicID[:], src[1:])

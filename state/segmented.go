@@ -100,7 +100,7 @@ func (s *segmented[K, V]) Restore(key, value []byte, timestamp int64, headers pr
 			return nil
 		}
 	}
-	pos.Observed = max(pos.Observed, f.time)
+	s.seg.observe(s.p, f.time)
 	if _, ok := s.seg.live(f.time, pos.Observed); !ok {
 		return nil
 	}

@@ -206,12 +206,28 @@ func (s *segments) live(t, observed int64) (first int64, ok bool) {
 	return first, t/s.interval >= first
 }
 
+// observe takes note of a time that comes to the store, restored or new, and of
+// what of the changelog its segments need by then. It returns the first segment
+// that is live. At most four are, as a segment is at least half the retention.
+func (s *segments) observe(p *Partition, t int64) (first int64) {
+	was, _ := s.live(t, p.pos.Observed)
+	p.pos.Observed = max(p.pos.Observed, t)
+	first, _ = s.live(t, p.pos.Observed)
+	for n := max(was, 0); n < first && n < was+int64(len(p.pos.Needs)); n++ {
+		p.pos.free(n)
+	}
+	if n := t / s.interval; n >= first {
+		p.pos.need(n)
+	}
+	return first
+}
+
 // admit takes note of the time of a row that is to be written, and reports
 // whether it may be. It deletes the segments that the time has moved past.
 func (s *segments) admit(p *Partition, dropped func(string), row []byte) (bool, error) {
 	f, _ := s.parse(row)
-	p.pos.Observed = max(p.pos.Observed, f.time)
-	first, ok := s.live(f.time, p.pos.Observed)
+	first := s.observe(p, f.time)
+	_, ok := s.live(f.time, p.pos.Observed)
 	if first > s.swept {
 		lo := binary.BigEndian.AppendUint64(nil, uint64(s.swept))
 		hi := binary.BigEndian.AppendUint64(nil, uint64(first))

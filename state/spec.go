@@ -2,9 +2,7 @@ package state
 
 import (
 	"maps"
-	"math"
 	"reflect"
-	"strconv"
 	"time"
 )
 
@@ -51,36 +49,29 @@ type Spec struct {
 	LogConfig map[string]string
 }
 
-// ChangelogSlack is what the changelog of a store with retention keeps longer
-// than the store: Kafka Streams' windowstore.changelog.additional.retention.ms.
-const ChangelogSlack = 24 * time.Hour
-
-// TopicConfig returns the configuration of the store's changelog topic, as Kafka
-// Streams has it: compacted; for windows and sessions also deleted after the
-// retention; only deleted for a store with duplicates, whose keys never recur.
-// LogConfig wins.
+// TopicConfig returns the configuration of the store's changelog topic. LogConfig
+// wins.
+//
+// No broker deletes from it by its clock: records have the times of the events,
+// and a store that is lost in the middle of last year's must come back whole.
+// What windows, sessions and versions need no longer goes by the store's own
+// stream time, see [Position.Needed], which only a topic whose policy has delete
+// allows. That of windows and sessions is compacted too, but for a store with
+// duplicates, whose keys never recur; that of versions is not: a compacted topic
+// keeps but the last record of a key.
 func (s Spec) TopicConfig() map[string]string {
 	c := map[string]string{"cleanup.policy": "compact"}
-	switch s.Type {
-	case TypeWindow, TypeSession:
+	switch {
+	case s.Type == TypeVersioned, s.Type == TypeWindow && s.Duplicates:
+		c["cleanup.policy"] = "delete"
+	case s.Type == TypeWindow, s.Type == TypeSession:
 		c["cleanup.policy"] = "compact,delete"
-		if s.Duplicates {
-			c["cleanup.policy"] = "delete"
-		}
-		c["retention.ms"] = slackMillis(s.Retention)
-	case TypeVersioned:
-		c["min.compaction.lag.ms"] = slackMillis(s.Retention)
+	}
+	if c["cleanup.policy"] != "compact" {
+		c["retention.ms"], c["retention.bytes"] = "-1", "-1"
 	}
 	maps.Copy(c, s.LogConfig)
 	return c
-}
-
-func slackMillis(d time.Duration) string {
-	ms, slack := d.Milliseconds(), ChangelogSlack.Milliseconds()
-	if ms > math.MaxInt64-slack {
-		return strconv.FormatInt(math.MaxInt64, 10)
-	}
-	return strconv.FormatInt(ms+slack, 10)
 }
 
 // An Option changes how a store is kept.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,8 @@ type subject interface {
 type logged struct {
 	key, value []byte
 	ts         int64
+	headers    processor.Headers
+	gone       bool // compacted
 }
 
 // world is a task's share: one transaction with one store in it.
@@ -82,7 +85,8 @@ type world struct {
 	txn   *state.Txn
 	part  *state.Partition
 	store state.Store
-	log   []logged
+	log   []logged // by offset
+	first int      // the records before are deleted
 }
 
 func newWorld(rt *rapid.T, db *state.DB, partition int32, h state.Declared, caching bool) *world {
@@ -104,8 +108,11 @@ func (w *world) remove(rt *rapid.T) {
 func (w *world) reopen(rt *rapid.T, h state.Declared, caching bool) {
 	env := state.Env{
 		Partition: w.part,
-		Log: func(key, value []byte, ts int64, _ processor.Headers) error {
-			w.log = append(w.log, logged{bytes.Clone(key), bytes.Clone(value), ts})
+		Log: func(key, value []byte, ts int64, h processor.Headers) error {
+			for i := range h {
+				h[i].Value = bytes.Clone(h[i].Value)
+			}
+			w.log = append(w.log, logged{key: bytes.Clone(key), value: bytes.Clone(value), ts: ts, headers: slices.Clone(h)})
 			return nil
 		},
 	}
@@ -118,6 +125,37 @@ func (w *world) reopen(rt *rapid.T, h state.Declared, caching bool) {
 	w.store = s
 }
 
+// restore brings back what of a log there is, with commits between.
+func (w *world) restore(rt *rapid.T, log []logged, first int) {
+	for i, r := range log[first:] {
+		at := first + i
+		if i%3 == 0 {
+			w.part.SetPosition(state.Position{Offset: int64(at)})
+		}
+		if !r.gone {
+			require.NoError(rt, w.store.Restore(r.key, r.value, r.ts, r.headers))
+		}
+		if i%7 == 0 {
+			w.part.SetPosition(state.Position{Offset: int64(at + 1)})
+			require.NoError(rt, w.txn.Commit())
+		}
+	}
+	w.part.SetPosition(state.Position{Offset: int64(len(log))})
+	require.NoError(rt, w.txn.Commit())
+}
+
+// compact keeps the last record of each key, as a broker does with a topic whose
+// policy says so.
+func (w *world) compact() {
+	last := map[string]int{}
+	for i, r := range w.log {
+		last[string(r.key)] = i
+	}
+	for i := range w.log {
+		w.log[i].gone = last[string(w.log[i].key)] != i
+	}
+}
+
 func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool, subjects func() subject) {
 	db, err := state.Open(open(t.TempDir()), small)
 	require.NoError(t, err)
@@ -125,6 +163,7 @@ func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool,
 	rapid.Check(t, func(rt *rapid.T) {
 		sub := subjects()
 		h := sub.declare()
+		compacted := strings.Contains(h.Spec().TopicConfig()["cleanup.policy"], "compact")
 		w := newWorld(rt, db, 0, h, caching)
 		defer w.remove(rt)
 		sub.attach(w.store)
@@ -134,9 +173,13 @@ func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool,
 			w.part.SetPosition(state.Position{Offset: int64(len(w.log))})
 			require.NoError(rt, w.txn.Commit())
 			committed, logLen = sub.save(), len(w.log)
+			w.first = int(w.part.Position().Needed())
+			if compacted && rapid.Bool().Draw(rt, "compact") {
+				w.compact()
+			}
 		}
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 12).Draw(rt, "step") {
+			switch rapid.IntRange(0, 13).Draw(rt, "step") {
 			case 0:
 				commit()
 			case 1: // abort, or a crash of the task
@@ -151,6 +194,17 @@ func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool,
 				require.NoError(rt, w.store.Flush())
 			case 3:
 				sub.compare(rt)
+			case 4: // the task moves to another machine
+				commit()
+				observed := w.part.Position().Observed
+				require.NoError(rt, w.store.Close())
+				require.NoError(rt, w.part.Wipe())
+				w.reopen(rt, h, caching)
+				w.restore(rt, w.log, w.first)
+				sub.attach(w.store)
+				require.Equal(rt, observed, w.part.Position().Observed)
+				require.LessOrEqual(rt, w.part.Position().Needed(), int64(w.first)+3)
+				sub.compare(rt)
 			default:
 				sub.operate(rt)
 			}
@@ -159,13 +213,7 @@ func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool,
 		sub.compare(rt)
 		restored := newWorld(rt, db, 1, h, caching)
 		defer restored.remove(rt)
-		for i, r := range w.log {
-			require.NoError(rt, restored.store.Restore(r.key, r.value, r.ts, nil))
-			if i%7 == 0 {
-				require.NoError(rt, restored.txn.Commit())
-			}
-		}
-		require.NoError(rt, restored.txn.Commit())
+		restored.restore(rt, w.log, w.first)
 		require.Empty(rt, restored.log, "a restore logs nothing")
 		sub.attach(restored.store)
 		sub.compare(rt)
