@@ -174,7 +174,7 @@ func (a *App) run(ctx context.Context) (err error) {
 	}
 	a.fetcher = fetch.New(fetch.Config{
 		Client: a.client, Committed: a.cfg.transactional(), MaxWait: fetchWait, MaxBytes: fetchBytes,
-		PartitionBytes: int32(a.cfg.FetchBytes), Budget: a.cfg.FetchBytes, Logger: a.logger,
+		PartitionBytes: int32(a.cfg.FetchBytes), Budget: a.cfg.FetchBytes, OnGap: a.lost, Logger: a.logger,
 	})
 	defer a.fetcher.Close()
 	a.preparer = &preparer{client: a.client, meta: a.meta, group: a.cfg.ApplicationID, logger: a.logger}

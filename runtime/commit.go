@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/thalweg/thalweg/internal/task"
 	"github.com/thalweg/thalweg/runtime/internal/assign"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/runtime/internal/produce"
@@ -182,6 +183,7 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 			w.pending = append(w.pending, produce.Offset(o))
 			s.note(produce.Offset(o))
 		}
+		w.pending = s.unbegun(w.pending)
 	}
 	// A transaction without offsets would not be checked against the group;
 	// repeating what is committed makes it so.
@@ -327,6 +329,22 @@ func (w *worker) tell(wait time.Duration) {
 		cause = errors.New("the tasks are not this process's any more")
 	}
 	log("transaction aborted, processing again from the last commit", "worker", w.index, "in_a_row", w.backoff.n, "after", wait, "err", cause)
+}
+
+// unbegun appends where the inputs begin of which nothing was ever committed nor
+// processed. So where state is committed there is an offset, though it be that of
+// a schedule before the first record; and what comes while nobody reads is not
+// skipped by a reset to the latest.
+func (s *slot) unbegun(offsets []produce.Offset) []produce.Offset {
+	for _, in := range s.inputs {
+		if in.begin < 0 || slices.ContainsFunc(s.last, func(l produce.Offset) bool { return l.Topic == in.topic }) {
+			continue
+		}
+		o := produce.Offset{Topic: in.topic, Partition: s.id.Partition, Offset: in.begin, LeaderEpoch: -1, Metadata: task.Metadata{PartitionTime: -1}.Encode()}
+		s.note(o)
+		offsets = append(offsets, o)
+	}
+	return offsets
 }
 
 // note remembers what is being committed for an input.

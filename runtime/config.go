@@ -114,6 +114,20 @@ type Config struct {
 	// Reset says where a source begins that has neither a committed offset nor
 	// a reset policy of its own. Default earliest.
 	Reset topology.ResetPolicy
+	// RefuseLostRecords ends the application where records of a source were
+	// deleted before they were read, as by a retention that is shorter than a
+	// pause of the application. Otherwise it goes on behind them, as the
+	// source's reset policy says, with a warning, and counts them in
+	// Metrics.Lost; a policy of none refuses, too.
+	RefuseLostRecords bool
+	// AllowLostOffsets has a task begin as the reset policy says although its
+	// stores hold rows, which the group's committed offsets for its sources, now
+	// gone, belonged to: records are counted again, or skipped. Brokers forget
+	// the offsets of a group that has had no members for
+	// offsets.retention.minutes, 7 days by default. Otherwise that ends an
+	// exactly-once application, and is a warning at least once, where a process
+	// that dies before its first commit looks the same.
+	AllowLostOffsets bool
 	// MetadataInterval is the time between two looks at the source topics: for
 	// added partitions, and for topics that match the pattern of a source.
 	// Default 30 s.

@@ -86,7 +86,7 @@ func (g *globals) follow() {
 	topics := slices.Sorted(slices.Values(p.globals))
 	for _, topic := range slices.Compact(topics) {
 		for part := g.reads[topic]; part < p.partitions[topic]; part++ {
-			g.inputs = append(g.inputs, &input{topic: topic, cursor: g.app.fetcher.Add(topic, part, fetch.AtEarliest, fetch.Earliest, g.notify)})
+			g.inputs = append(g.inputs, &input{topic: topic, begin: -1, cursor: g.app.fetcher.Add(topic, part, fetch.AtEarliest, fetch.Earliest, g.notify)})
 			g.ends = append(g.ends, -1)
 			g.reads[topic] = part + 1
 		}

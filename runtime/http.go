@@ -11,7 +11,8 @@ import (
 // Handler serves what an operator looks at:
 //
 //	/healthz   200 unless the application failed
-//	/readyz    200 while all tasks of this process run
+//	/readyz    200 while all tasks of this process run; records that were deleted
+//	           before they were read are named below the state
 //	/metrics   the Metrics in Prometheus' text format
 //	/topology  the topology as text
 //
@@ -25,6 +26,10 @@ func (a *App) Handler() http.Handler {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 			fmt.Fprintln(w, s)
+			lost := a.Metrics().Lost
+			for _, topic := range slices.Sorted(maps.Keys(lost)) {
+				fmt.Fprintf(w, "lost: %d records of topic %s were deleted before they were read\n", lost[topic], topic)
+			}
 		}
 	}
 	mux.HandleFunc("GET /healthz", state(func(s State) bool { return s != Failed }))
@@ -58,6 +63,10 @@ func (m Metrics) write(w io.Writer) {
 	fmt.Fprint(w, "# HELP thalweg_dropped_total Records not processed, by reason.\n# TYPE thalweg_dropped_total counter\n")
 	for _, reason := range slices.Sorted(maps.Keys(m.Dropped)) {
 		fmt.Fprintf(w, "thalweg_dropped_total{reason=%q} %d\n", reason, m.Dropped[reason])
+	}
+	fmt.Fprint(w, "# HELP thalweg_lost_total Records deleted before they were read, by topic.\n# TYPE thalweg_lost_total counter\n")
+	for _, topic := range slices.Sorted(maps.Keys(m.Lost)) {
+		fmt.Fprintf(w, "thalweg_lost_total{topic=%q} %d\n", topic, m.Lost[topic])
 	}
 	fmt.Fprint(w, "# HELP thalweg_task_lag Records of the inputs not fetched yet.\n# TYPE thalweg_task_lag gauge\n")
 	for _, t := range m.Tasks {

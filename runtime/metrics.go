@@ -23,6 +23,7 @@ type Metrics struct {
 	Aborts     int64
 	CommitTime time.Duration    // spent in commits, over all workers
 	Dropped    map[string]int64 // records not processed, by reason
+	Lost       map[string]int64 // records deleted before they were read, by topic
 	Tasks      []TaskMetrics
 }
 
@@ -39,6 +40,7 @@ type TaskMetrics struct {
 type metricsBox struct {
 	mu      sync.Mutex
 	workers []workerMetrics
+	lost    map[string]int64 // by topic
 }
 
 type workerMetrics struct {
@@ -86,6 +88,7 @@ func (a *App) Metrics() Metrics {
 	m := Metrics{State: a.state.get(), Dropped: make(map[string]int64)}
 	a.numbers.mu.Lock()
 	defer a.numbers.mu.Unlock()
+	m.Lost = maps.Clone(a.numbers.lost)
 	for i := range a.numbers.workers {
 		w := &a.numbers.workers[i]
 		m.RecordsIn += w.records

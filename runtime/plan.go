@@ -53,7 +53,7 @@ type internalTopic struct {
 	partitions int32
 	config     map[string]string
 	inputs     []string // which its number of partitions comes from, for people
-	versions   bool // it is read for more than the last record of a key
+	versions   bool     // it is read for more than the last record of a key
 }
 
 // newPlan lays the topology over the topics it reads.

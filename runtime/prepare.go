@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,6 +20,7 @@ import (
 // prepared is what a task needs from the brokers before it starts.
 type prepared struct {
 	offsets map[string]committedOffset // by full topic name
+	unread  []string                   // where nothing is committed: the inputs that have had records
 	stores  []preparedStore            // as the task's Stores with a changelog
 	err     error
 }
@@ -78,6 +81,9 @@ func (p *preparer) prepare(ctx context.Context, partition int32, inputs []localI
 			}
 			out.offsets[in.topic] = o
 		}
+	}
+	if out.unread, out.err = p.unread(ctx, partition, out.offsets); out.err != nil {
+		return out
 	}
 	for _, s := range stores {
 		ps, err := p.store(ctx, partition, s)
@@ -154,22 +160,46 @@ func (p *preparer) committed(ctx context.Context, partition int32, topics []stri
 	return offsets, nil
 }
 
+// unread finds the inputs that have ever had a record, where nothing is committed
+// for any.
+func (p *preparer) unread(ctx context.Context, partition int32, offsets map[string]committedOffset) (topics []string, err error) {
+	for _, o := range offsets {
+		if o.offset >= 0 {
+			return nil, nil
+		}
+	}
+	for _, topic := range slices.Sorted(maps.Keys(offsets)) {
+		end, err := p.offsetAt(ctx, "the end", topic, partition, -1)
+		if err != nil {
+			return nil, err
+		}
+		if end > 0 {
+			topics = append(topics, topic)
+		}
+	}
+	return topics, nil
+}
+
 // since finds the first record of the last in.back, or the end.
 func (p *preparer) since(ctx context.Context, in localInput, partition int32) (at int64, err error) {
-	err = again(ctx, p.logger, "the beginning of topic "+in.topic, func() error {
-		ct, err := p.meta.Topic(ctx, in.topic, true)
+	return p.offsetAt(ctx, "the beginning", in.topic, partition, time.Now().Add(-in.back).UnixMilli())
+}
+
+// offsetAt is listOffset, asked until there is an answer.
+func (p *preparer) offsetAt(ctx context.Context, what, topic string, partition int32, time int64) (at int64, err error) {
+	err = again(ctx, p.logger, what+" of topic "+topic, func() error {
+		ct, err := p.meta.Topic(ctx, topic, true)
 		if err != nil {
 			return err
 		}
 		if int(partition) >= len(ct.Leaders) || ct.Leaders[partition] < 0 {
 			return kerr.LeaderNotAvailable
 		}
-		leader := p.client.Broker(int(ct.Leaders[partition]))
-		at, err = listOffset(ctx, leader, in.topic, partition, time.Now().Add(-in.back).UnixMilli())
+		at, err = listOffset(ctx, p.client.Broker(int(ct.Leaders[partition])), topic, partition, time)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("runtime: where to begin in topic %s partition %d: %w", in.topic, partition, err)
+		return 0, fmt.Errorf("runtime: %s of topic %s partition %d: %w", what, topic, partition, err)
 	}
 	return at, nil // -1, no such record, is the end
 }

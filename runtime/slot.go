@@ -41,6 +41,7 @@ type slot struct {
 	restores  sync.WaitGroup // goroutines that restore stores
 	restoring int            // stores that are not complete
 	offsets   map[string]committedOffset
+	unread    []string // as prepared
 	inputs    []*input
 	last      []produce.Offset // as committed last, one per input
 	records   int64
@@ -106,7 +107,7 @@ func (w *worker) prepared(s *slot, p prepared) error {
 	if p.err != nil {
 		return p.err
 	}
-	s.offsets = p.offsets
+	s.offsets, s.unread = p.offsets, p.unread
 	s.phase = phaseRestoring
 	for i, ps := range p.stores {
 		st := s.logged[i]
@@ -155,6 +156,9 @@ func (w *worker) restored(s *slot, n int) error {
 
 // start initializes the task and begins to read its inputs.
 func (w *worker) start(s *slot) error {
+	if err := w.checkOffsets(s); err != nil {
+		return err
+	}
 	if s.txn != nil {
 		w.txn.Join(s.txn)
 	}
@@ -174,11 +178,14 @@ func (w *worker) start(s *slot) error {
 		at, reset, err := w.begin(s.id.Sub, topic, o.offset)
 		if o.reset {
 			at, reset = o.at, fetch.Earliest
+			if w.app.cfg.RefuseLostRecords {
+				reset = fetch.Refuse
+			}
 		}
 		if err != nil {
 			return err
 		}
-		s.inputs = append(s.inputs, &input{topic: topic, cursor: w.app.fetcher.Add(topic, s.id.Partition, at, reset, w.notify)})
+		s.inputs = append(s.inputs, &input{topic: topic, begin: -1, cursor: w.app.fetcher.Add(topic, s.id.Partition, at, reset, w.notify)})
 	}
 	s.phase = phaseRunning
 	w.app.logger.Debug("task runs", "task", name(s.id), "worker", w.index)
@@ -208,6 +215,9 @@ func (w *worker) begin(sub int32, topic string, committed int64) (at int64, rese
 	if committed >= 0 {
 		at = committed
 	}
+	if w.app.cfg.RefuseLostRecords {
+		reset = fetch.Refuse
+	}
 	return at, reset, nil
 }
 
@@ -217,6 +227,9 @@ func (w *worker) take(s *slot, now int64) (bool, error) {
 	any := false
 	for _, in := range s.inputs {
 		chunks, err := in.take(w.app.cfg.transactional())
+		if errors.Is(err, fetch.ErrOutOfRange) {
+			return any, fmt.Errorf("runtime: %w: set the offset of group %s where to go on, or let the application go on behind what is lost, by a reset policy other than none and without RefuseLostRecords", err, w.app.cfg.ApplicationID)
+		}
 		if err != nil {
 			return any, fmt.Errorf("runtime: reading topic %s partition %d: %w", in.topic, s.id.Partition, err)
 		}

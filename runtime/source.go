@@ -15,6 +15,7 @@ type input struct {
 	chunks   []fetch.Chunk // scratch of take
 	caughtUp bool          // everything up to the end was handed to the task
 	end      int64         // the high watermark, as far as it is known
+	begin    int64         // the first offset that is read; -1 until known
 }
 
 // reader is what the chunks of one partition share: they are read one after the
@@ -45,6 +46,13 @@ type chunk struct {
 func (in *input) take(committed bool) (chunks []fetch.Chunk, err error) {
 	var st fetch.Status
 	in.chunks, st = in.cursor.Take(in.chunks[:0])
+	switch {
+	case in.begin >= 0:
+	case len(in.chunks) > 0:
+		in.begin = in.chunks[0].From
+	case st.Position >= 0:
+		in.begin = st.Position
+	}
 	end := st.HighWatermark
 	if committed {
 		end = st.LastStable

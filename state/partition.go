@@ -160,6 +160,16 @@ func (p *Partition) Scan(lo, hi []byte, reverse bool) Iterator {
 	return p.newScan(lo, hi, reverse)
 }
 
+// Empty reports whether the partition has no row.
+func (p *Partition) Empty() (bool, error) {
+	it := p.Scan(nil, nil, false)
+	some := it.Next()
+	if err := it.Close(); err != nil {
+		return false, p.fail("scan", err)
+	}
+	return !some, nil
+}
+
 // dirty reports whether the next commit has anything to write.
 func (p *Partition) dirty() bool {
 	return p.over.live > 0 || len(p.dropped) > 0 || p.load.rows.Len() > 0 || p.pos != p.stored

@@ -13,6 +13,25 @@ import (
 // because retention removed it or the log lost its tail.
 var ErrOutOfRange = errors.New("fetch: offset out of range")
 
+// Gap is what a cursor could not read: it wanted From and goes on at To. Where To
+// is the larger, From was deleted before it was read, and those up to To are
+// passed over; where it is not, the log ends before From.
+type Gap struct {
+	Topic     string
+	Partition int32
+	From, To  int64
+}
+
+// Lost is the number of offsets that were passed over.
+func (g Gap) Lost() int64 { return max(0, g.To-g.From) }
+
+func (g Gap) String() string {
+	if g.To > g.From {
+		return fmt.Sprintf("topic %s partition %d: records were deleted before they were read: offsets %d to %d (%d) are lost", g.Topic, g.Partition, g.From, g.To-1, g.Lost())
+	}
+	return fmt.Sprintf("topic %s partition %d: the log ends before offset %d, which it once had: it lost its tail, or the topic was made anew", g.Topic, g.Partition, g.From)
+}
+
 // Chunk is what one answer held for one partition: whole batches, in order,
 // without control batches and, under read_committed, without aborted ones.
 type Chunk struct {
@@ -53,12 +72,13 @@ type Cursor struct {
 	status      Status
 	chunks      []Chunk
 	closed      bool
+	missing     int64         // the offset that was out of range, until it is known what follows; -1
 	report      outage.Report // of a partition that its broker does not serve
 }
 
 // Detached returns a cursor that reads nothing. Its methods may be called.
 func Detached() *Cursor {
-	return &Cursor{f: &Fetcher{}, broker: -1, leaderEpoch: -1, lastEpoch: -1, closed: true, notify: func() {}}
+	return &Cursor{f: &Fetcher{}, broker: -1, leaderEpoch: -1, lastEpoch: -1, missing: -1, closed: true, notify: func() {}}
 }
 
 // Topic is the topic's name.
@@ -160,21 +180,43 @@ func (c *Cursor) refused(err error) {
 
 func (c *Cursor) name() string { return fmt.Sprintf("topic %s partition %d", c.topic, c.partition) }
 
-// outOfRange applies the reset policy to an offset the broker refused.
-func (c *Cursor) outOfRange() {
+// outOfRange takes in that the broker refused an offset. The resolver finds out
+// what there is instead; see resolved.
+func (c *Cursor) outOfRange(offset int64) {
 	c.mu.Lock()
-	reset := c.reset
-	switch reset {
-	case Earliest:
-		c.status.Position = AtEarliest
-	case Latest:
+	defer c.mu.Unlock()
+	if c.status.Position != offset {
+		return // the answer to an older question
+	}
+	c.missing = offset
+	c.status.Position = AtEarliest
+	if c.reset == Latest {
 		c.status.Position = AtLatest
 	}
 	c.broker = -1
+}
+
+// resolved takes in where the resolver has found that the cursor goes on. A
+// cursor that refuses gaps does not.
+func (c *Cursor) resolved(at int64, broker, epoch int32, topicID [16]byte) (ok bool) {
+	c.mu.Lock()
+	gap, reset, closed := Gap{c.topic, c.partition, c.missing, at}, c.reset, c.closed
 	c.mu.Unlock()
-	if reset == Refuse {
-		c.stop(ErrOutOfRange)
+	if gap.From >= 0 && !closed {
+		if reset == Refuse {
+			c.stop(fmt.Errorf("%w: %v", ErrOutOfRange, gap))
+			return false
+		}
+		if c.f.cfg.OnGap != nil {
+			c.f.cfg.OnGap(gap)
+		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missing = -1
+	c.status.Position = at
+	c.broker, c.leaderEpoch, c.topicID = broker, epoch, topicID
+	return true
 }
 
 // deliver takes in what an answer held for the cursor when it asked from

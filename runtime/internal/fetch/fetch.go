@@ -27,7 +27,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Config configures a Fetcher. All fields are required except Logger.
+// Config configures a Fetcher. All fields are required except OnGap and Logger.
 type Config struct {
 	Client         *kgo.Client
 	Committed      bool          // read_committed: skip what is open or aborted
@@ -35,7 +35,10 @@ type Config struct {
 	MaxBytes       int32         // of one answer
 	PartitionBytes int32         // of one partition in one answer
 	Budget         int           // bytes buffered per cursor before it is left out
-	Logger         *slog.Logger
+	// OnGap is told what a cursor that goes on behind a gap could not read. It is
+	// called by a goroutine of the Fetcher and must not block.
+	OnGap  func(Gap)
+	Logger *slog.Logger
 }
 
 // Fetcher owns the loops. Add and Remove may be called from any goroutine.
@@ -98,7 +101,7 @@ const (
 func (f *Fetcher) Add(topic string, partition int32, offset int64, reset Reset, notify func()) *Cursor {
 	c := &Cursor{topic: topic, partition: partition, reset: reset, notify: notify, f: f}
 	c.status = Status{Position: offset, HighWatermark: -1, LastStable: -1, LogStart: -1}
-	c.broker, c.leaderEpoch, c.lastEpoch = -1, -1, -1
+	c.broker, c.leaderEpoch, c.lastEpoch, c.missing = -1, -1, -1, -1
 	f.mu.Lock()
 	f.cursors[c] = struct{}{}
 	f.mu.Unlock()

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,17 @@ type rig struct {
 	client  *kgo.Client
 	fetcher *Fetcher
 	wake    chan struct{}
+
+	mu  sync.Mutex
+	saw []Gap
+}
+
+// gaps returns what cursors could not read since it was asked last.
+func (r *rig) gaps() (gaps []Gap) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	gaps, r.saw = r.saw, nil
+	return gaps
 }
 
 func newRig(t *testing.T, partitions int32) *rig {
@@ -27,7 +39,11 @@ func newRig(t *testing.T, partitions int32) *rig {
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	r := &rig{t: t, client: client, wake: make(chan struct{}, 1)}
-	r.fetcher = New(Config{Client: client, MaxWait: 50 * time.Millisecond, MaxBytes: 1 << 20, PartitionBytes: 2000, Budget: 4000})
+	r.fetcher = New(Config{Client: client, MaxWait: 50 * time.Millisecond, MaxBytes: 1 << 20, PartitionBytes: 2000, Budget: 4000, OnGap: func(g Gap) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.saw = append(r.saw, g)
+	}})
 	t.Cleanup(r.fetcher.Close)
 	return r
 }
@@ -123,8 +139,22 @@ func TestStartsAndResets(t *testing.T) {
 	beyond := r.add(0, 99, Refuse)
 	st := r.until(beyond, func(st Status) bool { return st.Err != nil })
 	require.ErrorIs(t, st.Err, ErrOutOfRange)
+	require.ErrorContains(t, st.Err, "the log ends before offset 99")
 	again := r.add(0, 99, Earliest)
 	require.Len(t, r.drain(again, 10), 10)
+	require.Equal(t, []Gap{{"t", 0, 99, 0}}, r.gaps())
+
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "t", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Offset: 7}}}}
+	_, err := req.RequestWith(t.Context(), r.client)
+	require.NoError(t, err)
+	deleted := r.add(0, 3, Refuse)
+	st = r.until(deleted, func(st Status) bool { return st.Err != nil })
+	require.ErrorIs(t, st.Err, ErrOutOfRange)
+	require.ErrorContains(t, st.Err, "topic t partition 0: records were deleted before they were read: offsets 3 to 6 (4) are lost")
+	require.Len(t, r.drain(r.add(0, 3, Earliest), 10), 3)
+	r.until(r.add(0, 4, Latest), func(st Status) bool { return st.Position == 10 })
+	require.Equal(t, []Gap{{"t", 0, 3, 7}, {"t", 0, 4, 10}}, r.gaps())
 }
 
 // TestRemoved: a removed cursor gets nothing any more, its successor all.

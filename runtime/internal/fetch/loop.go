@@ -152,8 +152,7 @@ func (l *loop) partition(w want, p *kmsg.FetchResponseTopicPartition) bool {
 	switch err := kerr.ErrorForCode(p.ErrorCode); err {
 	case nil:
 	case kerr.OffsetOutOfRange:
-		l.f.cfg.Logger.Info("offset out of range", "topic", c.topic, "partition", c.partition, "offset", w.offset, "log_start", p.LogStartOffset)
-		c.outOfRange()
+		c.outOfRange(w.offset)
 		l.f.poke()
 		return true
 	case kerr.TopicAuthorizationFailed, kerr.UnsupportedCompressionType:

@@ -108,11 +108,9 @@ func (f *Fetcher) settle(cs []*Cursor) bool {
 			}
 			at = offset
 		}
-		c.mu.Lock()
-		c.status.Position = at
-		c.broker, c.leaderEpoch, c.topicID = ld.broker, ld.epoch, ld.id
-		c.mu.Unlock()
-		f.loop(ld.broker).add(c)
+		if c.resolved(at, ld.broker, ld.epoch, ld.id) {
+			f.loop(ld.broker).add(c)
+		}
 	}
 	return all
 }
