@@ -17,6 +17,7 @@ import (
 	"github.com/thalweg/thalweg/broker/brokertest"
 	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/internal/seeds"
+	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -79,11 +80,33 @@ func everyStore(t *testing.T) *topology.Topology {
 	versioned := rows.ToTable("versioned", dsl.Versioned(6*hour))
 	to("versioned", left.LeftJoinTable(versioned, func(l string, r dsl.Maybe[string]) string { return fmt.Sprint(l, r) }, dsl.JoinGrace(5*hour), dsl.Named("versioned-join")))
 	to("expiring", rows.ToTable("expiring", dsl.Uncached(), dsl.ExpireAfter(3*hour)).ToStream())
+	to("as-of", asOf(events))
 	grouped.Count("count", dsl.Uncached()).ToStream().
 		Map(func(k string, n int64) (string, string) { return "count", k + " " + strconv.FormatInt(n, 10) }, dsl.KeepsPartition()).To(resultsTopic)
 	topo, err := b.Build()
 	require.NoError(t, err)
 	return topo
+}
+
+// oldRows is what rows were, with a changelog that is rewritten all the time.
+var oldRows = state.Versioned("old-rows", serde.String, serde.String, 6*time.Hour, state.RewriteAfter(30))
+
+// asOf keeps rows and tells for other events what the row of their key was five
+// hours before.
+func asOf(events dsl.Stream[string, string]) dsl.Stream[string, string] {
+	return events.ProcessFunc("as-of", func(c *processor.Context, r processor.Record[string, string], out *processor.Out[string, string]) error {
+		rows := oldRows.In(c)
+		if strings.HasPrefix(r.Value, "T") {
+			_, err := rows.Put(r.Key, r.Value, r.Timestamp)
+			return err
+		}
+		v, ts, ok, err := rows.GetAsOf(r.Key, r.Timestamp-(5*time.Hour).Milliseconds())
+		if err != nil {
+			return err
+		}
+		r.Value = fmt.Sprint(r.Value, v, ts, ok)
+		return out.Forward(r)
+	}, oldRows)
 }
 
 // history makes events of some days, not quite in order, the last of which close
@@ -238,7 +261,7 @@ func TestHistory(t *testing.T) {
 				})
 				require.NoError(t, app.stop())
 				require.Equal(t, want, got)
-				for _, store := range []string{"tumbling", "memory", "session", "close", "join-this-join-store"} {
+				for _, store := range []string{"tumbling", "memory", "session", "close", "join-this-join-store", "old-rows"} {
 					require.Positive(t, r.logStart("history-"+store+"-changelog", 0), "nothing of the changelog of %s was deleted", store)
 				}
 			})

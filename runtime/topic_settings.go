@@ -25,7 +25,7 @@ type danger struct {
 // that keeps seven days keeps nothing of last year.
 func (t internalTopic) dangers(settings map[string]string) (found []danger) {
 	policy := strings.Split(strings.ReplaceAll(settings["cleanup.policy"], " ", ""), ",")
-	never := "set it to -1 for this topic; the application deletes what it needs no longer"
+	never := "set it to -1 for this topic (thalweg topic alter, or kafka-configs); the application deletes what it needs no longer"
 	if slices.Contains(policy, "delete") {
 		if v, known := settings["retention.ms"]; known && v != "-1" {
 			found = append(found, danger{"retention.ms", v, "records whose time is longer ago than that, read or not", never})
@@ -37,7 +37,7 @@ func (t internalTopic) dangers(settings map[string]string) (found []danger) {
 	if slices.Contains(policy, "compact") && t.versions {
 		found = append(found, danger{
 			"cleanup.policy", settings["cleanup.policy"], "all versions of a key but the last, as soon as their time is longer ago than min.compaction.lag.ms",
-			"set it to delete for this topic, with retention.ms=-1; the application deletes what it needs no longer",
+			"set it to delete for this topic, with retention.ms=-1 (thalweg topic alter, or kafka-configs); the application deletes what it needs no longer",
 		})
 	}
 	return found

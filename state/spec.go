@@ -41,6 +41,9 @@ type Spec struct {
 	// ExpireAfter is for how long a timestamped store keeps a row that is not
 	// updated; 0 is for ever.
 	ExpireAfter time.Duration
+	// RewriteAfter is from how many offsets on a versioned store writes its
+	// changelog anew; 0 is 10,000.
+	RewriteAfter int
 	// LogHeaders puts the headers of the record at hand into the changelog.
 	LogHeaders bool
 	// LogTombstoneHeaders does so for deletes only.

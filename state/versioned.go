@@ -28,7 +28,8 @@ type VersionedHandle[K, V any] struct {
 // Versioned declares a key-value store that keeps the history of its values: how
 // each key read as of any time within history of the store's stream time, which
 // is the largest timestamp put. It is never cached. Its changelog has each
-// version as a record with the version's timestamp.
+// version as a record with the version's timestamp, and now and then again: see
+// [RewriteAfter].
 func Versioned[K, V any](name string, ks serde.Serde[K], vs serde.Serde[V], history time.Duration, opts ...Option) VersionedHandle[K, V] {
 	h := VersionedHandle[K, V]{newSpec[K, V](name, TypeVersioned, opts), ks, vs}
 	h.spec.Retention, h.spec.Cached = history, false
@@ -60,6 +61,7 @@ func (h VersionedHandle[K, V]) OpenVersioned(env Env) *VersionedStore[K, V] {
 	return &VersionedStore[K, V]{
 		rows: newRows(h.spec, env, h.vs, false), ks: serde.ForTask(h.ks),
 		retention: retention, every: max(retention/4, 1), swept: 0,
+		rewriting: newRewriting(h.spec),
 	}
 }
 
@@ -94,6 +96,7 @@ type VersionedStore[K, V any] struct {
 	retention int64
 	every     int64 // how far time moves between two sweeps
 	swept     int64 // third rows up to this time are gone
+	rewriting rewriting
 	key       []byte
 	row       []byte
 	row2      []byte
@@ -267,6 +270,11 @@ func (s *VersionedStore[K, V]) insertAndLog(at version) (validTo int64, err erro
 	if err := s.writable(); err != nil {
 		return 0, err
 	}
+	if s.env.Log != nil {
+		if err := s.rewrite(); err != nil {
+			return 0, err
+		}
+	}
 	if validTo, err = s.insert(at); err != nil {
 		return 0, err
 	}
@@ -286,12 +294,17 @@ func (s *VersionedStore[K, V]) insertAndLog(at version) (validTo int64, err erro
 }
 
 // Restore applies a record of the changelog.
-func (s *VersionedStore[K, V]) Restore(key, value []byte, timestamp int64, _ processor.Headers) error {
+func (s *VersionedStore[K, V]) Restore(key, value []byte, timestamp int64, headers processor.Headers) error {
 	if s.fault != nil {
 		return s.fault
 	}
+	s.p.pos.need(0)
 	s.key = append(s.key[:0], key...)
-	_, err := s.insert(version{ts: timestamp, present: value != nil, value: value})
+	at := version{ts: timestamp, present: value != nil, value: value}
+	if h, ok := headers.Get(rewriteHeader); ok {
+		return s.restoreRewritten(h, at)
+	}
+	_, err := s.insert(at)
 	return err
 }
 

@@ -16,9 +16,14 @@ import (
 // versions is a versioned store; its model keeps every version for ever.
 type versions struct {
 	retention int64
-	store     *state.VersionedStore[string, string]
-	model     versionModel
+	// rewriteAfter is after how many records the changelog is rewritten.
+	rewriteAfter int
+	store        *state.VersionedStore[string, string]
+	model        versionModel
 }
+
+// versionKeys have several lengths, whose order is that of histories.
+var versionKeys = []string{"", "a", "ab", "b", "bb", "ca"}
 
 type versionModel struct {
 	observed int64
@@ -84,7 +89,7 @@ func (m *versionModel) get(k string, asOf, retention int64) string {
 
 func (s *versions) declare() state.Declared {
 	s.model = versionModel{-1, map[string]map[int64]versionOf{}}
-	return state.Versioned("v", serde.String, serde.String, time.Duration(s.retention)*time.Millisecond)
+	return state.Versioned("v", serde.String, serde.String, time.Duration(s.retention)*time.Millisecond, state.RewriteAfter(s.rewriteAfter))
 }
 
 func (s *versions) attach(st state.Store) { s.store = st.(*state.VersionedStore[string, string]) }
@@ -99,8 +104,11 @@ func show(v string, ts int64, ok bool) string {
 }
 
 func (s *versions) operate(rt *rapid.T) {
-	k := rapid.SampledFrom([]string{"", "a", "ab"}).Draw(rt, "k")
+	k := rapid.SampledFrom(versionKeys).Draw(rt, "k")
 	ts := max(0, s.model.observed+rapid.Int64Range(-120, 30).Draw(rt, "ts"))
+	if rapid.Bool().Draw(rt, "round") {
+		ts -= ts % 20 // several at one time
+	}
 	if rapid.IntRange(0, 3).Draw(rt, "op") == 0 {
 		want := "nothing"
 		if ts >= s.model.observed-s.retention {
@@ -119,7 +127,7 @@ func (s *versions) operate(rt *rapid.T) {
 }
 
 func (s *versions) compare(rt *rapid.T) {
-	for _, k := range []string{"", "a", "ab"} {
+	for _, k := range versionKeys {
 		v, ts, ok, err := s.store.Get(k)
 		require.NoError(rt, err)
 		require.Equal(rt, s.model.get(k, 1<<60, 1<<61), show(v, ts, ok))
