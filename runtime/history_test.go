@@ -21,7 +21,6 @@ import (
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
-	"github.com/thalweg/thalweg/state/mem"
 	"github.com/thalweg/thalweg/testdriver"
 	"github.com/thalweg/thalweg/topology"
 	"github.com/thalweg/thalweg/windowing"
@@ -202,68 +201,71 @@ func (r *rig) create(names ...string) {
 	}
 }
 
-// TestHistory: events of any time give the same results, on a broker that deletes
-// by its clock, while the state of tasks is lost, old, or moves, and the owners of
-// stores delete of the changelogs what they need no longer with every commit.
-func TestHistory(t *testing.T) {
-	const n, moves = 500, 6
+// replay runs events through an application whose tasks lose their state, find an
+// old one, or move, while the owners of stores delete of the changelogs, with every
+// commit, what they need no longer. It returns what came out when all windows are
+// closed.
+func (r *rig) replay(begin time.Time, n int, seed uint64, internal map[string]string) (want, got string) {
+	r.t.Helper()
+	t, random := r.t, rand.New(rand.NewPCG(seed, 0))
+	events := history(random, begin, n)
+	want = undisturbed(t, slices.Concat(events, end(begin, n), end(begin, n)))
+	const moves = 6
+	disks := []state.Backend{new(disk), new(disk)} // of machines that keep theirs
+	var app *process
+	for move := range moves {
+		share := events[move*n/moves : (move+1)*n/moves]
+		require.NoError(t, r.client.ProduceSync(t.Context(), share...).FirstErr())
+		cfg := r.config("history")
+		cfg.InternalTopics = internal
+		cfg.InstanceID = "one" // takes over from a crashed one at once
+		if i := random.IntN(3); i < len(disks) {
+			cfg.State = disks[i]
+		}
+		app = r.startHooked(everyStore(t), cfg, func(a *App, _ int, step commit.Step) {
+			if step == commit.Flush {
+				require.NoError(t, a.purger.purge(t.Context(), a.client))
+			}
+		})
+		some := int64(random.IntN(n/moves) + 1)
+		require.Eventually(t, func() bool { return app.Metrics().RecordsIn >= some }, 60*time.Second, time.Millisecond)
+		switch {
+		case move == moves-1:
+		case random.IntN(2) == 0:
+			app.crash()
+		default:
+			require.NoError(t, app.stop())
+		}
+	}
+	patience := time.Now().Add(20 * time.Second) // then the difference is shown
+	results := map[string][]string{}
+	r.committed("results", 0, func(rs []*kgo.Record) bool {
+		require.NoError(t, r.client.ProduceSync(t.Context(), end(begin, n)...).FirstErr())
+		clear(results)
+		for _, rec := range rs {
+			results[string(rec.Key)] = append(results[string(rec.Key)], string(rec.Value))
+		}
+		got = byOperator(results)
+		return len(got) >= len(want) || time.Now().After(patience)
+	})
+	require.NoError(t, app.stop())
+	for _, store := range []string{"tumbling", "memory", "session", "close", "join-this-join-store", "old-rows"} {
+		require.Positive(t, r.logStart("history-"+store+"-changelog", 0), "nothing of the changelog of %s was deleted", store)
+	}
+	return want, got
+}
+
+// Events of any time give the same results, on a broker that deletes by its clock.
+func TestSimHistory(t *testing.T) {
+	const n = 500
 	for name, begin := range map[string]time.Time{
 		"2013":  time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC),
 		"today": time.Now().Add(-n*10*time.Minute - 24*time.Hour).Truncate(time.Hour),
 	} {
 		for seed := range seeds.Upto(1) {
 			t.Run(fmt.Sprintf("%s/seed=%d", name, seed), func(t *testing.T) {
-				random := rand.New(rand.NewPCG(seed, 0))
-				events := history(random, begin, n)
-				last := end(begin, n)
-				want := undisturbed(t, slices.Concat(events, last, last))
-
-				r := forgetful(t)
-				disks := []state.Backend{new(disk), new(disk)} // of machines that keep theirs
-				var app *process
-				for move := range moves {
-					share := events[move*n/moves : (move+1)*n/moves]
-					require.NoError(t, r.client.ProduceSync(t.Context(), share...).FirstErr())
-					cfg := r.config("history")
-					cfg.InstanceID = "one" // takes over from a crashed one at once
-					if i := random.IntN(3); i < len(disks) {
-						cfg.State = disks[i]
-					} else {
-						cfg.State = mem.New()
-					}
-					app = r.startHooked(everyStore(t), cfg, func(a *App, _ int, step commit.Step) {
-						if step == commit.Flush {
-							require.NoError(t, a.purger.purge(t.Context(), a.client))
-						}
-					})
-					some := int64(random.IntN(n/moves) + 1)
-					require.Eventually(t, func() bool { return app.Metrics().RecordsIn >= some }, 30*time.Second, time.Millisecond)
-					if move == moves-1 {
-						break
-					}
-					if random.IntN(2) == 0 {
-						app.crash()
-					} else {
-						require.NoError(t, app.stop())
-					}
-				}
-				var got string
-				patience := time.Now().Add(10 * time.Second) // then the difference is shown
-				results := map[string][]string{}
-				r.committed("results", 0, func(rs []*kgo.Record) bool {
-					require.NoError(t, r.client.ProduceSync(t.Context(), end(begin, n)...).FirstErr())
-					clear(results)
-					for _, rec := range rs {
-						results[string(rec.Key)] = append(results[string(rec.Key)], string(rec.Value))
-					}
-					got = byOperator(results)
-					return len(got) >= len(want) || time.Now().After(patience)
-				})
-				require.NoError(t, app.stop())
+				want, got := forgetful(t).replay(begin, n, seed, nil)
 				require.Equal(t, want, got)
-				for _, store := range []string{"tumbling", "memory", "session", "close", "join-this-join-store", "old-rows"} {
-					require.Positive(t, r.logStart("history-"+store+"-changelog", 0), "nothing of the changelog of %s was deleted", store)
-				}
 			})
 		}
 	}
