@@ -122,7 +122,9 @@ func (p *purger) purge(ctx context.Context, client *kgo.Client) error {
 		}
 		for _, t := range shard.Resp.(*kmsg.DeleteRecordsResponse).Topics {
 			for _, rp := range t.Partitions {
-				if err := kerr.ErrorForCode(rp.ErrorCode); err != nil {
+				if err := kerr.ErrorForCode(rp.ErrorCode); errors.Is(err, kerr.OffsetOutOfRange) {
+					p.forget(topicPartition{t.Topic, rp.Partition}) // the topic is another one
+				} else if err != nil {
 					errs = append(errs, p.refused(t.Topic, err))
 				} else {
 					p.purged(topicPartition{t.Topic, rp.Partition}, rp.LowWatermark)
@@ -142,6 +144,14 @@ func (p *purger) purged(at topicPartition, before int64) {
 	if p.before[at] <= before {
 		delete(p.before, at)
 	}
+}
+
+// forget drops what was noted of a partition.
+func (p *purger) forget(at topicPartition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.before, at)
+	delete(p.done, at)
 }
 
 // refused makes an error of a refusal, nil where it is known. What is only in

@@ -95,7 +95,7 @@ func (r *restoring) run(ctx context.Context) error {
 				return err
 			}
 			r.remove(r.cursor)
-			r.cursor = r.add(fetch.AtEarliest, fetch.Earliest)
+			r.cursor = r.add(fetch.AtEarliest, fetch.Refuse)
 		case err != nil:
 			return fmt.Errorf("runtime: restoring store %q partition %d from %s: %w", r.progress.Store, r.progress.Partition, r.progress.Changelog, err)
 		case done:

@@ -58,7 +58,7 @@ func (s *settingsCheck) check(ctx context.Context, client *kgo.Client, topics []
 	settings, err := topicSettings(ctx, client, topics)
 	if err != nil {
 		if ctx.Err() == nil {
-			logger.Info("settings of internal topics are not checked: the application may not read them", "err", err)
+			logger.Info("settings of internal topics could not be checked", "err", err)
 		}
 		return
 	}
