@@ -14,7 +14,6 @@ import (
 type closer struct {
 	key  string // in the metadata of the offsets
 	last int64  // -1: nothing was emitted yet
-	next int64  // wall-clock time of the next search
 	read bool
 }
 
@@ -25,21 +24,16 @@ func newCloser[K, A any, KW windowing.KeyOf[K]](_ *topology.Wiring, t *windowTab
 	return &closer{key: t.n.store, last: -1}
 }
 
-// due reports whether to look for windows that closed by the given time: the
-// time has moved, and the wall clock allows it. It is not asked when the time
-// has moved by more than a window: closed windows might expire meanwhile.
-func (e *closer) due(c *processor.Context, closed, length int64) bool {
+// due reports whether to look for windows that closed by the given time: it has
+// moved. Kafka Streams looks once a second by the wall clock, and loses what
+// expires meanwhile, which is the more the faster old records are read.
+func (e *closer) due(c *processor.Context, closed int64) bool {
 	if !e.read {
 		e.read = true
 		if at, ok := c.Metadata(e.key); ok {
 			e.last = at
 		}
 	}
-	now := c.WallClock()
-	if now < e.next && closed-e.last <= length {
-		return false
-	}
-	e.next = now + c.EmitInterval()
 	return e.last < 0 || e.last < closed
 }
 

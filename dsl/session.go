@@ -294,7 +294,7 @@ func (n *sessionNode[K, V, A, KW]) forward(c *processor.Context, k K, start, end
 // Streams the record at hand is stored before, so that after a jump of time a
 // session can be gone with its segment.
 func (n *sessionNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
-	if !n.close.due(c, closed, n.gap) || closed < 1 {
+	if !n.close.due(c, closed) || closed < 1 {
 		return nil
 	}
 	for e, err := range n.st.FindEnded(max(0, n.close.last), closed-1) {

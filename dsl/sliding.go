@@ -317,7 +317,7 @@ func (n *slidingWindowNode[K, V, A, KW]) create(c *processor.Context, k K, from 
 // Streams the record at hand is stored before, so that after a jump of time a
 // window can have expired.
 func (n *slidingWindowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
-	if !n.close.due(c, closed, n.diff) {
+	if !n.close.due(c, closed) {
 		return nil
 	}
 	upper := closed - n.diff - 1

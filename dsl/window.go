@@ -347,7 +347,7 @@ func (n *windowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, start i
 // Streams the record at hand is stored before, so that after a jump of time a
 // window can have expired.
 func (n *windowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
-	if !n.close.due(c, closed, n.w.Longest()) {
+	if !n.close.due(c, closed) {
 		return nil
 	}
 	longest := n.w.Longest()

@@ -64,8 +64,8 @@ type Env struct {
 	OnFailure     func(*Context, *Failure) error // nil: go on without the record
 	OnDrop        func(reason string)
 	OnCommit      func() // the user asked for a commit
-	// EmitInterval throttles by wall clock how often closed windows and
-	// unmatched join records are looked for. Zero looks at each record.
+	// EmitInterval throttles by wall clock how often unmatched join records are
+	// looked for. Zero looks at each record.
 	EmitInterval time.Duration
 	// Notify is called from any goroutine when Settle has something to forward.
 	Notify func()
@@ -203,7 +203,7 @@ func (c *Context) Enter(s *Scope) (before *Scope) {
 func (c *Context) Collector() Collector { return c.env.Collector }
 
 // EmitInterval returns the least wall-clock time in milliseconds between two
-// searches for closed windows. It is for nodes.
+// searches for unmatched join records. It is for nodes.
 func (c *Context) EmitInterval() int64 { return c.env.EmitInterval.Milliseconds() }
 
 // Drop counts a record that is dropped for the given reason.

@@ -60,9 +60,9 @@ func everyStore(t *testing.T) *topology.Topology {
 	windowed("sliding", grouped.SlidingBy(windowing.SlidingOf(hour).WithGrace(grace)).Count("sliding", dsl.Uncached()))
 	windowed("session", grouped.SessionBy(windowing.Sessions(hour).WithGrace(grace)).Count("session", dsl.Uncached()))
 	windowed("memory-session", grouped.SessionBy(windowing.Sessions(hour).WithGrace(grace)).Count("memory-session", dsl.Uncached(), dsl.InMemory()))
-	windowed("close", grouped.WindowedBy(tumbling).EmitOnClose().Count("close", dsl.Uncached(), dsl.Retention(24*hour)))
-	windowed("close-sliding", grouped.SlidingBy(windowing.SlidingOf(hour).WithGrace(grace)).EmitOnClose().Count("close-sliding", dsl.Uncached(), dsl.Retention(24*hour)))
-	windowed("close-session", grouped.SessionBy(windowing.Sessions(hour).WithGrace(grace)).EmitOnClose().Count("close-session", dsl.Uncached(), dsl.Retention(24*hour)))
+	windowed("close", grouped.WindowedBy(tumbling).EmitOnClose().Count("close", dsl.Uncached()))
+	windowed("close-sliding", grouped.SlidingBy(windowing.SlidingOf(hour).WithGrace(grace)).EmitOnClose().Count("close-sliding", dsl.Uncached()))
+	windowed("close-session", grouped.SessionBy(windowing.Sessions(hour).WithGrace(grace)).EmitOnClose().Count("close-session", dsl.Uncached()))
 
 	within := windowing.Within(hour).WithGrace(grace)
 	pair := func(l, r dsl.Maybe[string]) string { return fmt.Sprint(l, r) }

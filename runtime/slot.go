@@ -47,8 +47,8 @@ type slot struct {
 	records   int64
 }
 
-// emitInterval is the least time between two searches for closed windows and
-// unmatched join records, as in Kafka Streams.
+// emitInterval is the least time between two searches for unmatched join records,
+// as in Kafka Streams.
 const emitInterval = time.Second
 
 // name is the task's id for people, as Kafka Streams writes it.

@@ -101,8 +101,8 @@ func CacheBytes(n int64) Option { return func(c *config) { c.cacheBytes = n } }
 // means never. The default is 0.
 func MaxIdle(d time.Duration) Option { return func(c *config) { c.maxIdle = d } }
 
-// EmitInterval sets how often, by the wall clock, closed windows are looked
-// for. The default 0 looks at each record.
+// EmitInterval sets how often, by the wall clock, unmatched records of left and
+// outer joins are looked for. The default 0 looks at each record.
 func EmitInterval(d time.Duration) Option { return func(c *config) { c.emitInterval = d } }
 
 // OnFailure sets the failure handler. Without one a failure fails the test.

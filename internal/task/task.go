@@ -55,8 +55,8 @@ type Config struct {
 	// CaughtUp reports whether a partition was fetched to its end. Nil means
 	// always.
 	CaughtUp func(topic string, partition int32) bool
-	// EmitInterval is the least wall-clock time between two searches for closed
-	// windows.
+	// EmitInterval is the least wall-clock time between two searches for
+	// unmatched join records.
 	EmitInterval time.Duration
 	// Reads reports whether the task reads this source topic, given by its full
 	// name: one that has fewer partitions than others may lack the task's. Nil
