@@ -19,7 +19,7 @@ func TestKafkaHistory(t *testing.T) {
 	r := rigAt(t, strings.Split(address, ","), nil)
 	r.session = 6 * time.Second
 	r.create("events", "results")
-	want, got := r.replay(time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC), 1000, 1, map[string]string{
+	want, got := r.replay(ExactlyOnce, time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC), 1000, 1, map[string]string{
 		"segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.01",
 	})
 	require.Equal(t, want, got)
