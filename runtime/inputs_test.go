@@ -58,15 +58,18 @@ func (l *logs) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-func (l *logs) has(parts ...string) bool {
+func (l *logs) has(parts ...string) bool { return l.count(parts...) > 0 }
+
+// count is the number of lines that have all of the parts.
+func (l *logs) count(parts ...string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for line := range bytes.Lines(l.buf.Bytes()) {
 		if !slices.ContainsFunc(parts, func(p string) bool { return !bytes.Contains(line, []byte(p)) }) {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 func (l *logs) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"log/slog"
 	"net/http/httptest"
 	"strconv"
 	"testing"
@@ -66,7 +65,8 @@ func TestLostRecords(t *testing.T) {
 			r.deleteBefore("lines", 0, read+2)
 			cfg := r.config("app")
 			c.set(&cfg)
-			said := listen(&cfg, slog.LevelWarn)
+			said := new(logs)
+			cfg.Logger = said.logger()
 			p = r.start(wordCount(t), cfg)
 			if c.refused {
 				err := p.wait()
@@ -78,7 +78,7 @@ func TestLostRecords(t *testing.T) {
 			}
 			lost := strconv.FormatInt(c.lost, 10)
 			require.Eventually(t, func() bool { return p.Metrics().Lost["lines"] == c.lost }, 20*time.Second, time.Millisecond)
-			require.Len(t, said.with("level=WARN", "deleted before they were read", "topic=lines", "partition=0", "first=2", "records="+lost), 1)
+			require.Equal(t, 1, said.count("level=WARN", "deleted before they were read", "topic=lines", "partition=0", "first=2", "records="+lost))
 			w := httptest.NewRecorder()
 			p.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 			require.Contains(t, w.Body.String(), `thalweg_lost_total{topic="lines"} `+lost+"\n")
@@ -118,7 +118,8 @@ func TestLostOffsets(t *testing.T) {
 			r.forgetOffsets("app")
 
 			cfg.State = mem.New() // restored from the changelog
-			said := listen(&cfg, slog.LevelWarn)
+			said := new(logs)
+			cfg.Logger = said.logger()
 			p = r.start(topo, cfg)
 			if !c.told {
 				err := p.wait()
@@ -128,7 +129,7 @@ func TestLostOffsets(t *testing.T) {
 				return
 			}
 			require.Eventually(t, func() bool { return p.Metrics().RecordsIn == 1 }, 20*time.Second, time.Millisecond)
-			require.Len(t, said.with("level=WARN", "committed offsets are gone", "task=0_0", "topics=lines", "stores=counts"), 1)
+			require.Equal(t, 1, said.count("level=WARN", "committed offsets are gone", "task=0_0", "topics=lines", "stores=counts"))
 			require.NoError(t, p.stop())
 		})
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,38 +136,6 @@ func (r *rig) logStart(topic string, partition int32) int64 {
 	resp, err := req.RequestWith(r.t.Context(), r.client)
 	require.NoError(r.t, err)
 	return resp.Topics[0].Partitions[0].Offset
-}
-
-// remarks collects what an application says at a level or above.
-type remarks struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-// listen has cfg log to remarks from a level on.
-func listen(cfg *Config, level slog.Level) *remarks {
-	l := &remarks{}
-	cfg.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
-	return l
-}
-
-func (l *remarks) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, string(b))
-	return len(b), nil
-}
-
-// with returns the lines that have all of the words.
-func (l *remarks) with(words ...string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.lines {
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
-			found = append(found, line)
-		}
-	}
-	return found
 }
 
 func count(n int) func([]*kgo.Record) bool {
