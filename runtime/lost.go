@@ -59,6 +59,6 @@ func (w *worker) checkOffsets(s *slot) error {
 			"task", name(s.id), "group", group, "topics", topics, "stores", held)
 		return nil
 	}
-	return fmt.Errorf("%w: task %s: group %s has no offset for partition %d of %s, and these stores hold rows: %s. Brokers forget the offsets of a group without members after offsets.retention.minutes. Set the group's offsets to where the application ended, or delete its internal topics and local state to begin anew, or set Config.AllowLostOffsets",
+	return fmt.Errorf("%w: task %s: group %s has no offset for partition %d of %s, and these stores hold rows: %s. Brokers forget the offsets of a group without members after offsets.retention.minutes, and those of a deleted topic. Set the group's offsets to where the application ended, or delete its internal topics and local state to begin anew, or set Config.AllowLostOffsets",
 		errLostOffsets, name(s.id), group, s.id.Partition, topics, held)
 }

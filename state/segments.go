@@ -210,11 +210,13 @@ func (s *segments) live(t, observed int64) (first int64, ok bool) {
 // what of the changelog its segments need by then. It returns the first segment
 // that is live. At most four are, as a segment is at least half the retention.
 func (s *segments) observe(p *Partition, t int64) (first int64) {
-	was, _ := s.live(t, p.pos.Observed)
-	p.pos.Observed = max(p.pos.Observed, t)
 	first, _ = s.live(t, p.pos.Observed)
-	for n := max(was, 0); n < first && n < was+int64(len(p.pos.Needs)); n++ {
-		p.pos.free(n)
+	if was := first; t > p.pos.Observed {
+		p.pos.Observed = t
+		first, _ = s.live(t, t)
+		for n := max(was, 0); n < first && n < was+int64(len(p.pos.Needs)); n++ {
+			p.pos.free(n)
+		}
 	}
 	if n := t / s.interval; n >= first {
 		p.pos.need(n)
