@@ -85,7 +85,28 @@ func unknown(ctx context.Context, cl *kgo.Client, names []string) error {
 			}
 		}
 	}
-	return nil
+	return waitTopics(ctx, adm, pipeline.Raw.Name, pipeline.Airports.Name, pipeline.Processed.Name, pipeline.Invalid.Name)
+}
+
+// waitTopics returns when topics that were created, by this process or another, can be found: brokers learn of them a
+// moment later.
+func waitTopics(ctx context.Context, adm *kadm.Client, names ...string) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		topics, err := adm.ListTopics(ctx, names...)
+		if err == nil {
+			err = topics.Error()
+		}
+		if err == nil || !kerr.IsRetriable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // committed is how far the application is: rows whose results are committed, of the rows in the raw topic. Outputs and
