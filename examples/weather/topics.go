@@ -88,27 +88,6 @@ func unknown(ctx context.Context, cl *kgo.Client, names []string) error {
 	return nil
 }
 
-// waitTopics returns when topics that were created, by this process or another, can be found: brokers learn of them a
-// moment later.
-func waitTopics(ctx context.Context, adm *kadm.Client, names ...string) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		topics, err := adm.ListTopics(ctx, names...)
-		if err == nil {
-			err = topics.Error()
-		}
-		if err == nil || !kerr.IsRetriable(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-}
-
 // committed is how far the application is: rows whose results are committed, of the rows in the raw topic. Outputs and
 // offsets are committed together, so the results of that many rows can be read.
 type committed struct{ rows, total int64 }
