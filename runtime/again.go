@@ -2,12 +2,9 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/thalweg/thalweg/runtime/internal/outage"
 	"github.com/thalweg/thalweg/runtime/internal/produce"
@@ -17,7 +14,8 @@ const askPause = 20 * time.Millisecond
 
 // again calls ask until it succeeds, fails for good or ctx is done. Brokers that
 // cannot be reached and coordinators that move are no failure: a process that
-// ran through an outage has to go on after it. What it waits for is told to the
+// ran through an outage has to go on after it. Nor is a transaction that is being
+// ended. What it waits for is told to the
 // log when that takes long.
 func again(ctx context.Context, log *slog.Logger, what string, ask func() error) error {
 	var report outage.Report
@@ -27,7 +25,7 @@ func again(ctx context.Context, log *slog.Logger, what string, ask func() error)
 			report.Over(log, what)
 			return nil
 		}
-		if !errors.Is(err, kerr.UnstableOffsetCommit) && !kerr.IsRetriable(err) && !produce.Unreachable(err) {
+		if !produce.Passing(err) {
 			return err
 		}
 		report.Waiting(log, what, err)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"github.com/thalweg/thalweg/runtime/internal/assign"
 	"github.com/thalweg/thalweg/runtime/internal/produce"
 	"github.com/thalweg/thalweg/topology"
@@ -114,7 +112,7 @@ func (a *App) watchInputs(ctx context.Context, leads func() bool, rejoin func())
 		}
 		known := a.plan.Load().inputs
 		now, gone, err := a.look(ctx, known)
-		if err != nil && (kerr.IsRetriable(err) || produce.Unreachable(err)) {
+		if err != nil && produce.Passing(err) {
 			a.logger.Warn("looking for changes of the source topics", "err", err)
 			continue
 		}
@@ -152,20 +150,40 @@ func (a *App) replan(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
+// firstInputs looks at the source topics for the first time. In a cluster a broker
+// may be asked that has not heard of a topic which another has just created, so what
+// is missing is asked for again for a moment.
+func (a *App) firstInputs(ctx context.Context) (inputs []assign.Topic, err error) {
+	began := time.Now()
+	for {
+		var missing []string
+		err = again(ctx, a.logger, "the brokers to tell the source topics", func() (err error) {
+			inputs, missing, err = a.look(ctx, nil)
+			return err
+		})
+		if err != nil || len(missing) == 0 {
+			return inputs, err
+		}
+		if time.Since(began) > topicsAppear {
+			return nil, &MissingTopicsError{Topics: missing}
+		}
+		select {
+		case <-time.After(5 * askPause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// topicsAppear is how long source topics may be missing at the start.
+const topicsAppear = 2 * time.Second
+
 // firstPlan is the plan that a process begins with. Nothing is created for it:
 // whether the group accepts the process is not known yet.
 func (a *App) firstPlan(ctx context.Context) error {
-	var inputs []assign.Topic
-	var missing []string
-	err := again(ctx, a.logger, "the brokers to tell the source topics", func() (err error) {
-		inputs, missing, err = a.look(ctx, nil)
-		return err
-	})
+	inputs, err := a.firstInputs(ctx)
 	if err != nil {
 		return err
-	}
-	if len(missing) > 0 {
-		return &MissingTopicsError{Topics: missing}
 	}
 	p, err := newPlan(a.topology, a.cfg.ApplicationID, inputs)
 	if err != nil {

@@ -190,3 +190,13 @@ func TestFencedInstance(t *testing.T) {
 	require.ErrorIs(t, err, ErrFencedInstance)
 	require.Contains(t, c.events, "lost")
 }
+
+// What the search for the coordinator is told is told of the group: a missing right is
+// no reason to ask for ever.
+func TestCoordinatorNotToldBecauseOfRights(t *testing.T) {
+	err := failed(fmt.Errorf("unable to find the coordinator: %w", kerr.GroupAuthorizationFailed), "joining")
+	require.True(t, isFatal(err))
+	require.ErrorContains(t, err, "READ and DESCRIBE")
+	require.False(t, isFatal(failed(kerr.CoordinatorNotAvailable, "joining")))
+	require.False(t, isFatal(failed(context.DeadlineExceeded, "joining")))
+}

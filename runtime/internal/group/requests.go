@@ -26,10 +26,21 @@ func codeError(code int16, what string) error {
 		return fmt.Errorf("%w: %s", ErrFencedInstance, what)
 	case kerr.InconsistentGroupProtocol:
 		return &fatalError{fmt.Errorf("%w: other members of the group are no members of this application: choose another ApplicationID", wrapped)}
-	case kerr.GroupAuthorizationFailed, kerr.InvalidGroupID, kerr.InvalidSessionTimeout, kerr.GroupMaxSizeReached, kerr.UnsupportedVersion:
+	case kerr.GroupAuthorizationFailed:
+		return &fatalError{fmt.Errorf("%w: the client needs the rights READ and DESCRIBE on the group, whose name is the ApplicationID", wrapped)}
+	case kerr.InvalidGroupID, kerr.InvalidSessionTimeout, kerr.GroupMaxSizeReached, kerr.UnsupportedVersion:
 		return &fatalError{wrapped}
 	}
 	return wrapped
+}
+
+// failed is a request that got no answer. What the search for the coordinator was
+// told is judged as if the coordinator itself had said so.
+func failed(err error, what string) error {
+	if told := (*kerr.Error)(nil); errors.As(err, &told) {
+		return codeError(told.Code, what)
+	}
+	return fmt.Errorf("group: %s: %w", what, err)
 }
 
 // join asks to be in the next generation and returns the answer, which is the
@@ -47,7 +58,7 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, error) {
 		req.Protocols = append(req.Protocols, p)
 		r, err := m.cfg.Client.Request(ctx, req)
 		if err != nil {
-			return nil, fmt.Errorf("group: joining: %w", err)
+			return nil, failed(err, "joining")
 		}
 		resp := r.(*kmsg.JoinGroupResponse)
 		if resp.ErrorCode == kerr.MemberIDRequired.Code {
@@ -104,7 +115,7 @@ func (m *Member) sync(ctx context.Context, join *kmsg.JoinGroupResponse) (assign
 	}
 	r, err := m.cfg.Client.Request(ctx, req)
 	if err != nil {
-		return assign.Assignment{}, fmt.Errorf("group: syncing: %w", err)
+		return assign.Assignment{}, failed(err, "syncing")
 	}
 	resp := r.(*kmsg.SyncGroupResponse)
 	if err := codeError(resp.ErrorCode, "syncing"); err != nil {
@@ -158,7 +169,7 @@ func (m *Member) heartbeat(ctx context.Context) error {
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, m.generation, m.id, m.instance()
 	r, err := m.cfg.Client.Request(ctx, req)
 	if err != nil {
-		return fmt.Errorf("group: heartbeat: %w", err)
+		return failed(err, "heartbeat")
 	}
 	return codeError(r.(*kmsg.HeartbeatResponse).ErrorCode, "heartbeat")
 }

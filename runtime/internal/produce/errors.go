@@ -69,7 +69,7 @@ func judge(code int16) verdict {
 	case kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidTxnState,
 		kerr.TransactionAbortable, kerr.InvalidProducerIDMapping, kerr.OperationNotAttempted:
 		return abort
-	case kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.FencedMemberEpoch, kerr.StaleMemberEpoch:
+	case kerr.UnknownMemberID, kerr.GroupIDNotFound, kerr.FencedInstanceID, kerr.FencedMemberEpoch, kerr.StaleMemberEpoch:
 		return member
 	case kerr.IllegalGeneration, kerr.RebalanceInProgress:
 		return rebalance
@@ -106,5 +106,25 @@ func wrap(code int16, what string) error {
 func Unreachable(err error) bool {
 	var netErr net.Error
 	return errors.As(err, &netErr) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || kgo.IsRetryableBrokerErr(err) || errors.Is(err, context.DeadlineExceeded)
+		errors.Is(err, net.ErrClosed) || kgo.IsRetryableBrokerErr(err) || errors.Is(err, context.DeadlineExceeded) ||
+		unknownBroker(err)
+}
+
+// unknownBroker reports that a request went to a broker that has left the metadata,
+// as when it is restarted. The client does not export its error.
+func unknownBroker(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == "unknown broker" {
+			return true
+		}
+	}
+	return false
+}
+
+// Passing reports an error after which the same may be asked again: brokers that
+// cannot be reached, and everything that a broker or coordinator says of a state that
+// passes, whichever request found out.
+func Passing(err error) bool {
+	return Unreachable(err) || kerr.IsRetriable(err) ||
+		errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, kerr.UnstableOffsetCommit)
 }

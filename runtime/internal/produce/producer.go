@@ -221,7 +221,7 @@ func (p *Producer) topic(name string) (*topic, error) {
 		return t, nil
 	}
 	leaders, err := p.cfg.Cluster.Leaders(p.ctx, name, false)
-	if err != nil && Unreachable(err) { // the transaction can be tried again
+	if err != nil && Passing(err) { // the transaction can be tried again
 		return nil, p.fail(fmt.Errorf("%w: topic %s: %w", ErrAborted, name, err))
 	}
 	if err != nil {

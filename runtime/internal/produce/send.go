@@ -164,7 +164,7 @@ func (p *Producer) answered(r *request) {
 		q.busy = false
 	}
 	switch {
-	case r.err != nil && !Unreachable(r.err) && p.ctx.Err() == nil:
+	case r.err != nil && !Passing(r.err) && p.ctx.Err() == nil:
 		p.fail(fmt.Errorf("produce: broker %d: %w", r.broker, r.err))
 		return
 	case r.err != nil:

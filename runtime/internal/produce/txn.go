@@ -210,7 +210,7 @@ func (p *Producer) patiently(ctx context.Context, what string, ask func() (int16
 	for {
 		code, err := ask()
 		switch {
-		case err != nil && !Unreachable(err):
+		case err != nil && !Passing(err):
 			return fmt.Errorf("produce: %s: %w", what, err)
 		case err == nil:
 			if v := judge(code); v != retry && v != retryElsewhere {
