@@ -64,8 +64,8 @@ build: setup ## bin/thalweg and bin/weather
 interop: setup ## other clients against the broker: kcat, and Kafka's own tools where Java is
 	@FLAGS="$(FLAGS)" build/each interop
 
-kafka: setup ## the weather pipeline on a real Apache Kafka; KAFKA_NODES=3 for three nodes (needs Java 17 and the network)
-	@FLAGS="$(FLAGS)" build/kafka with build/each kafka
+kafka: setup ## this code on a real Apache Kafka, in each transaction protocol; KAFKA_NODES=3 for three nodes (needs Java 17 and the network)
+	@for level in 0 1 2; do KAFKA_TRANSACTION_VERSION=$$level FLAGS="$(FLAGS)" build/kafka with build/each kafka; done
 
 golden: setup ## the recorded topologies with fresh input in Kafka Streams, and here; SEED=n, SEEDS=n (needs Java 17, Maven, the network)
 	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/golden
