@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -24,11 +25,13 @@ import (
 //     overwritten, deleted or wiped;
 //   - no entry that may be due is in a bucket before least.
 //
-// There is no changelog of it: it is restored with the rows.
+// There is no changelog of it: it is restored with the rows, and reaches the
+// engine with them.
 type expiry struct {
 	p     *Partition
-	life  int64 // ms
-	width int64 // of a bucket, ms
+	of    *Partition // the rows
+	life  int64      // ms
+	width int64      // of a bucket, ms
 	least int64
 	key   []byte
 }
@@ -45,7 +48,8 @@ func newExpiry[V any](r *rows[V]) (*expiry, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &expiry{p: p, life: life, width: max(life/64, 1)}
+	r.p.beside = append(r.p.beside, p)
+	x := &expiry{p: p, of: r.p, life: life, width: max(life/64, 1)}
 	it := p.Scan(nil, nil, false)
 	known := it.Next()
 	if err := it.Close(); err != nil || known {
@@ -80,7 +84,10 @@ func (x *expiry) touch(row []byte, ts int64) error {
 // load is touch while the store is restored.
 func (x *expiry) load(row []byte, ts int64) error { return x.p.Load(x.entry(row, ts), []byte{}) }
 
-func (x *expiry) close() { x.p.txn.Release(x.p) }
+func (x *expiry) close() {
+	x.of.beside = slices.DeleteFunc(x.of.beside, func(p *Partition) bool { return p == x.p })
+	x.p.txn.Release(x.p)
+}
 
 // ExpireAfter keeps an index of a timestamped store by time, for Expire.
 func ExpireAfter(d time.Duration) Option { return func(s *Spec) { s.ExpireAfter = d } }

@@ -43,42 +43,76 @@ func (p *Partition) Load(key, value []byte) error {
 }
 
 // Loaded is the memory that restored rows take until they are ingested, in bytes.
-func (p *Partition) Loaded() int { return p.load.size() + p.over.size() }
+func (p *Partition) Loaded() (n int) {
+	for _, p := range p.group() {
+		n += p.load.size() + p.over.size()
+	}
+	return n
+}
 
 // fewLoaded is up to how many bytes of rows go the way of a commit: a file of
 // their own would cost more.
 const fewLoaded = 1 << 20
 
-// Ingest writes everything that was written to the partition, and the position
-// that covers it, to the engine, all or none, whatever becomes of the transaction:
-// in sorted files where loaded rows are many.
+// Ingest writes everything that was written to the partition and to those that
+// are kept with it, and the position that covers it, to the engine, all or none,
+// whatever becomes of the transaction: in sorted files where loaded rows are many.
+// When it fails, what was written is given up as by an abort.
 //
 // While a partition is restored it may belong to another goroutine than its
 // transaction does.
 func (p *Partition) Ingest() error {
-	switch {
-	case p.readOnly:
-		return p.fail("ingest", ErrReadOnly)
-	case p.over.scans > 0:
-		return p.fail("ingest", fmt.Errorf("%d scans are open", p.over.scans))
-	case !p.dirty():
+	rows, files, dirty := 0, true, false
+	for _, p := range p.group() {
+		switch {
+		case p.readOnly:
+			return p.fail("ingest", ErrReadOnly)
+		case p.over.scans > 0:
+			return p.fail("ingest", fmt.Errorf("%d scans are open", p.over.scans))
+		}
+		rows += p.load.rows.Size()
+		files = files && p.over.live == 0 && len(p.dropped) == 0
+		dirty = dirty || p.dirty()
+	}
+	if !dirty {
 		return nil
 	}
 	var err error
-	if p.load.rows.Size() > fewLoaded && p.over.live == 0 && len(p.dropped) == 0 {
-		position := func(yield func(op Op, key, value []byte)) {
-			yield(OpPut, positionKey(p.prefix), p.pos.append(nil))
-		}
-		err = p.txn.db.engine.Ingest(position, p.load.drain)
+	if files && rows > fewLoaded {
+		err = p.ingestFiles()
 	} else {
-		var b Batch
-		p.collect(&b, new(sorter))
-		err = p.txn.db.engine.Apply(&b)
+		err = p.ingestBatch()
 	}
 	if err != nil {
-		return p.fail("ingest", fmt.Errorf("rows up to offset %d: %w", p.pos.Offset, err))
+		err = p.fail("ingest", fmt.Errorf("rows up to offset %d: %w", p.pos.Offset, err))
 	}
-	p.forget()
-	p.stored = p.pos
-	return nil
+	for _, p := range p.group() {
+		p.forget()
+		if err != nil {
+			p.pos = p.stored
+		}
+		p.stored = p.pos
+	}
+	return err
 }
+
+func (p *Partition) ingestFiles() error {
+	runs := []Run{func(yield func(op Op, key, value []byte)) {
+		yield(OpPut, positionKey(p.prefix), p.pos.append(nil))
+	}}
+	for _, p := range p.group() {
+		runs = append(runs, p.load.drain)
+	}
+	return p.txn.db.engine.Ingest(runs...)
+}
+
+func (p *Partition) ingestBatch() error {
+	var b Batch
+	for _, p := range p.group() {
+		p.collect(&b, new(sorter))
+	}
+	return p.txn.db.engine.Apply(&b)
+}
+
+// group is the partition and those that are kept with it.
+func (p *Partition) group() []*Partition { return append([]*Partition{p}, p.beside...) }

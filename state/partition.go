@@ -22,6 +22,9 @@ type Partition struct {
 	over     *overlay // nil in a committed view
 	readOnly bool
 
+	// beside are partitions of rows about this one's rows, restored with them.
+	beside []*Partition
+
 	dropped []span // ranges deleted in the transaction, oldest first
 	load    loader // restored rows that the engine does not have yet
 	pos     Position
@@ -218,18 +221,23 @@ func (p *Partition) forget() {
 
 // Wipe deletes every row of the partition, and its position, at once and
 // without regard to the transaction: what the transaction wrote to it is gone
-// too. It is for changelogs that turn out to be others than the rows came from.
+// too. A store opened on it must be closed and opened again: it may have kept what
+// is gone. Wipe is for changelogs that turn out to be others than the rows came from.
 func (p *Partition) Wipe() error {
 	if p.readOnly {
 		return p.fail("wipe", ErrReadOnly)
 	}
 	var b Batch
-	b.DeleteRange(prefixBytes(p.prefix), prefixBytes(p.prefix+1))
-	b.Delete(positionKey(p.prefix))
+	for _, p := range p.group() {
+		b.DeleteRange(prefixBytes(p.prefix), prefixBytes(p.prefix+1))
+		b.Delete(positionKey(p.prefix))
+	}
 	if err := p.txn.db.engine.Apply(&b); err != nil {
 		return p.fail("wipe", err)
 	}
-	p.forget()
-	p.pos, p.stored = startPosition, startPosition
+	for _, p := range p.group() {
+		p.forget()
+		p.pos, p.stored = startPosition, startPosition
+	}
 	return nil
 }

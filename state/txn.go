@@ -73,8 +73,8 @@ func (t *Txn) Size() int64 {
 	return int64(n)
 }
 
-// Commit writes everything to the engine in one atomic batch. When it fails the
-// transaction is as it was.
+// Commit writes everything to the engine in one atomic batch. When it fails nothing
+// is written, and there is no way on but Abort.
 func (t *Txn) Commit() error {
 	t.batch.Reset()
 	t.batch.grow(int(t.Size()))

@@ -54,6 +54,14 @@ func Stores(t *testing.T, open func(dir string) state.Backend) {
 			return &windows{retention: 100 * time.Second, opts: []state.Option{state.Duplicates()}, duplicates: true}
 		})
 	})
+	t.Run("ExpireAfter", func(t *testing.T) {
+		for _, caching := range []bool{false, true} {
+			checkStore(t, open, caching, func() subject { return &keyValue{timed: true, life: 20} })
+		}
+	})
+	t.Run("MaxEntries", func(t *testing.T) {
+		checkStore(t, open, false, func() subject { return &keyValue{max: 3} })
+	})
 	for _, after := range []int{1, 10, 1000} {
 		t.Run(fmt.Sprintf("Versioned/rewritten=%d", after), func(t *testing.T) {
 			checkStore(t, open, false, func() subject { return &versions{retention: 100, rewriteAfter: after} })
@@ -74,6 +82,11 @@ type subject interface {
 	load(any)
 }
 
+// A follower is a subject whose model is what its log says.
+type follower interface {
+	follow(rt *rapid.T, log []logged)
+}
+
 type logged struct {
 	key, value []byte
 	ts         int64
@@ -83,31 +96,53 @@ type logged struct {
 
 // world is a task's share: one transaction with one store in it.
 type world struct {
-	db    *state.DB
-	txn   *state.Txn
-	part  *state.Partition
-	store state.Store
-	log   []logged // by offset
-	first int      // the records before are deleted
+	db      *state.DB
+	handle  state.Declared
+	number  int32
+	caching bool
+	txn     *state.Txn
+	part    *state.Partition
+	store   state.Store
+	log     []logged // by offset
+	first   int      // the records before are deleted
 }
 
 func newWorld(rt *rapid.T, db *state.DB, partition int32, h state.Declared, caching bool) *world {
-	w := &world{db: db, txn: db.NewTxn()}
-	var err error
-	w.part, err = w.txn.Open(h.StoreName(), partition)
-	require.NoError(rt, err)
-	w.reopen(rt, h, caching)
+	w := &world{db: db, handle: h, number: partition, caching: caching}
+	w.begin(rt)
 	return w
+}
+
+// begin opens the partition as a process does that starts.
+func (w *world) begin(rt *rapid.T) {
+	w.txn = w.db.NewTxn()
+	var err error
+	w.part, err = w.txn.Open(w.handle.StoreName(), w.number)
+	require.NoError(rt, err)
+	w.open(rt)
+}
+
+// die gives up everything that the engine does not have.
+func (w *world) die(rt *rapid.T) {
+	require.NoError(rt, w.store.Close())
+	w.txn.Release(w.part)
 }
 
 // remove leaves nothing of the world in the engine, which the next one shares:
 // opening an engine on disk for each would take minutes.
 func (w *world) remove(rt *rapid.T) {
-	w.txn.Release(w.part)
-	require.NoError(rt, w.db.Drop(w.part.Store(), w.part.Number()))
+	w.die(rt)
+	parts, err := w.db.Partitions()
+	require.NoError(rt, err)
+	for _, p := range parts {
+		if p.Partition == w.number {
+			require.NoError(rt, w.db.Drop(p.Store, p.Partition))
+		}
+	}
 }
 
-func (w *world) reopen(rt *rapid.T, h state.Declared, caching bool) {
+// open opens the store.
+func (w *world) open(rt *rapid.T) {
 	env := state.Env{
 		Partition: w.part,
 		Log: func(key, value []byte, ts int64, h processor.Headers) error {
@@ -118,32 +153,65 @@ func (w *world) reopen(rt *rapid.T, h state.Declared, caching bool) {
 			return nil
 		},
 	}
-	if caching {
+	if w.caching {
 		// Small enough to evict now and then.
 		env.Cache = state.NewCache(3000)
 	}
-	s, err := h.Open(env)
+	s, err := w.handle.Open(env)
 	require.NoError(rt, err)
 	w.store = s
 }
 
-// restore brings back what of a log there is, with commits between.
+// abort gives up the transaction, or has the process die and start again.
+func (w *world) abort(rt *rapid.T) {
+	if rapid.Bool().Draw(rt, "dies") {
+		w.die(rt)
+		w.begin(rt)
+		return
+	}
+	w.txn.Abort()
+	require.NoError(rt, w.store.Close())
+	w.open(rt)
+}
+
+// restore brings back what of a log there is behind the position: in a transaction
+// of its own, which the world's takes over, interrupted by aborts and deaths, after
+// which it goes on where the engine is.
 func (w *world) restore(rt *rapid.T, log []logged, first int) {
-	for i, r := range log[first:] {
-		at := first + i
-		if i%3 == 0 {
-			w.part.SetPosition(state.Position{Offset: int64(at)})
+	own := w.txn
+	at := max(first, int(w.part.Position().Offset))
+	for at < len(log) {
+		w.part.SetPosition(state.Position{Offset: int64(at)})
+		for range rapid.IntRange(1, 7).Draw(rt, "chunk") {
+			if at == len(log) {
+				break
+			}
+			if r := log[at]; !r.gone {
+				require.NoError(rt, w.store.Restore(r.key, r.value, r.ts, r.headers))
+			}
+			at++
 		}
-		if !r.gone {
-			require.NoError(rt, w.store.Restore(r.key, r.value, r.ts, r.headers))
-		}
-		if i%7 == 0 {
-			w.part.SetPosition(state.Position{Offset: int64(at + 1)})
-			require.NoError(rt, w.txn.Commit())
+		w.part.SetPosition(state.Position{Offset: int64(at)})
+		switch rapid.IntRange(0, 9).Draw(rt, "meanwhile") {
+		case 0, 1, 2:
+			require.NoError(rt, w.part.Ingest())
+		case 3:
+			w.abort(rt)
+			at = max(first, int(w.part.Position().Offset))
 		}
 	}
 	w.part.SetPosition(state.Position{Offset: int64(len(log))})
-	require.NoError(rt, w.txn.Commit())
+	require.NoError(rt, w.part.Ingest())
+	require.Zero(rt, w.part.Loaded())
+	if w.txn == own {
+		own = w.db.NewTxn()
+	}
+	own.Join(w.txn)
+	w.txn = own
+	if rapid.Bool().Draw(rt, "at once") {
+		w.abort(rt)
+		require.EqualValues(rt, len(log), w.part.Position().Offset)
+	}
 }
 
 // compact keeps the last record of each key, as a broker does with a topic whose
@@ -167,14 +235,24 @@ func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool,
 		h := sub.declare()
 		compacted := strings.Contains(h.Spec().TopicConfig()["cleanup.policy"], "compact")
 		w := newWorld(rt, db, 0, h, caching)
-		defer w.remove(rt)
+		defer func() { w.remove(rt) }()
+		compare := func() {
+			sub.attach(w.store)
+			sub.compare(rt)
+		}
 		sub.attach(w.store)
 		committed, logLen := sub.save(), 0
 		commit := func() {
 			require.NoError(rt, w.store.Flush())
-			w.part.SetPosition(state.Position{Offset: int64(len(w.log))})
-			require.NoError(rt, w.txn.Commit())
 			committed, logLen = sub.save(), len(w.log)
+			if rapid.IntRange(0, 5).Draw(rt, "commit") == 0 { // the log has it, the engine has not
+				w.abort(rt)
+				w.restore(rt, w.log, w.first)
+				compare()
+			} else {
+				w.part.SetPosition(state.Position{Offset: int64(len(w.log))})
+				require.NoError(rt, w.txn.Commit())
+			}
 			w.first = int(w.part.Position().Needed())
 			if compacted && rapid.Bool().Draw(rt, "compact") {
 				w.compact()
@@ -184,36 +262,34 @@ func checkStore(t *testing.T, open func(dir string) state.Backend, caching bool,
 			switch rapid.IntRange(0, 13).Draw(rt, "step") {
 			case 0:
 				commit()
-			case 1: // abort, or a crash of the task
-				w.txn.Abort()
-				require.NoError(rt, w.store.Close())
+			case 1:
+				w.abort(rt)
 				w.log = w.log[:logLen]
-				w.reopen(rt, h, caching)
-				sub.attach(w.store)
 				sub.load(committed)
-				sub.compare(rt)
+				compare()
 			case 2:
 				require.NoError(rt, w.store.Flush())
 			case 3:
-				sub.compare(rt)
+				compare()
 			case 4: // the task moves to another machine
 				commit()
 				observed := w.part.Position().Observed
-				require.NoError(rt, w.store.Close())
 				require.NoError(rt, w.part.Wipe())
-				w.reopen(rt, h, caching)
+				w.abort(rt)
 				w.restore(rt, w.log, w.first)
-				sub.attach(w.store)
 				require.Equal(rt, observed, w.part.Position().Observed)
-				sub.compare(rt)
+				compare()
 			default:
 				sub.operate(rt)
+				if f, ok := sub.(follower); ok {
+					f.follow(rt, w.log)
+				}
 			}
 		}
 		commit()
-		sub.compare(rt)
+		compare()
 		restored := newWorld(rt, db, 1, h, caching)
-		defer restored.remove(rt)
+		defer func() { restored.remove(rt) }()
 		restored.restore(rt, w.log, w.first)
 		require.Empty(rt, restored.log, "a restore logs nothing")
 		sub.attach(restored.store)
@@ -236,6 +312,9 @@ type timedValue struct {
 // keyValue is a key-value store, plain or timestamped.
 type keyValue struct {
 	timed bool
+	life  int64 // ExpireAfter in milliseconds; 0: rows do not expire
+	max   int   // MaxEntries; 0: there is no bound
+	len   int   // how many entries there are then
 	kv    *state.KV[string, string]
 	tkv   *state.TimestampedKV[string, string]
 	model map[string]timedValue
@@ -243,10 +322,49 @@ type keyValue struct {
 
 func (s *keyValue) declare() state.Declared {
 	s.model = map[string]timedValue{}
-	if s.timed {
+	switch {
+	case s.life > 0:
+		return state.Timestamped("kv", serde.String, serde.String, state.Cached(), state.ExpireAfter(time.Duration(s.life)*time.Millisecond))
+	case s.timed:
 		return state.Timestamped("kv", serde.String, serde.String, state.Cached())
+	case s.max > 0:
+		return state.KeyValue("kv", serde.String, serde.String, state.MaxEntries(s.max))
 	}
 	return state.KeyValue("kv", serde.String, serde.String, state.Cached())
+}
+
+// follow takes over what a bounded store has evicted: which rows those are is not
+// the same after a restart. How many they are is.
+func (s *keyValue) follow(rt *rapid.T, log []logged) {
+	if s.max == 0 {
+		return
+	}
+	clear(s.model)
+	for _, r := range log {
+		if r.gone {
+			continue
+		}
+		if delete(s.model, string(r.key)); r.value != nil {
+			s.model[string(r.key)] = timedValue{string(r.value), -1}
+		}
+	}
+	require.Len(rt, s.model, s.len)
+}
+
+// expire checks that the rows that are due go, and no others.
+func (s *keyValue) expire(rt *rapid.T, now int64) {
+	want, got := map[string]timedValue{}, map[string]timedValue{}
+	for k, v := range s.model {
+		if v.ts <= now-s.life {
+			want[k] = v
+			delete(s.model, k)
+		}
+	}
+	require.NoError(rt, s.tkv.Expire(now, func(e state.Entry[string, string]) error {
+		got[e.Key] = timedValue{e.Value, e.Timestamp}
+		return nil
+	}))
+	require.Equal(rt, want, got)
 }
 
 func (s *keyValue) attach(st state.Store) {
@@ -260,8 +378,13 @@ func (s *keyValue) load(m any) { s.model = maps.Clone(m.(map[string]timedValue))
 func (s *keyValue) operate(rt *rapid.T) {
 	k, v := keys.Draw(rt, "k"), rapid.StringMatching(`[x-z]{0,3}`).Draw(rt, "v")
 	ts := rapid.Int64Range(0, 100).Draw(rt, "ts")
+	if s.life > 0 && rapid.IntRange(0, 3).Draw(rt, "expire") == 0 {
+		s.expire(rt, ts)
+		return
+	}
 	if rapid.IntRange(0, 3).Draw(rt, "op") == 0 {
 		delete(s.model, k)
+		s.len = len(s.model)
 		if s.timed {
 			require.NoError(rt, s.tkv.Delete(k))
 		} else {
@@ -274,6 +397,7 @@ func (s *keyValue) operate(rt *rapid.T) {
 		require.NoError(rt, s.tkv.Put(k, v, ts))
 	} else {
 		s.model[k] = timedValue{v, -1}
+		s.len = min(len(s.model), s.max)
 		require.NoError(rt, s.kv.Put(k, v))
 	}
 }
