@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/thalweg/thalweg/internal/task"
-	"github.com/thalweg/thalweg/runtime/internal/assign"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
 	"github.com/thalweg/thalweg/runtime/internal/produce"
 	"github.com/thalweg/thalweg/state"
@@ -301,17 +300,18 @@ func (w *worker) reached(s *slot, changelog string, own bool, p *state.Partition
 func (w *worker) rebuild() error {
 	w.counts.aborts++
 	w.tell(w.backoff.aborted(w.clock(), w.least))
-	var again []assign.Task
-	for _, s := range w.sorted() {
-		if !w.membership.Lost() && !w.stopping {
-			again = append(again, s.id)
+	slots := w.sorted()
+	if w.membership.Lost() || w.stopping {
+		for _, s := range slots {
+			if err := w.close(s); err != nil {
+				w.app.logger.Debug("closing task after an abort", "task", name(s.id), "err", err)
+			}
 		}
-		if err := w.close(s); err != nil {
-			w.app.logger.Debug("closing task after an abort", "task", name(s.id), "err", err)
-		}
+		return nil
 	}
-	for _, id := range again {
-		if err := w.open(id); err != nil {
+	w.app.tasks.set(phasePreparing, w.runs()...)
+	for _, s := range slots {
+		if err := w.reopen(s); err != nil {
 			return err
 		}
 	}

@@ -125,12 +125,27 @@ func (g *globals) run(ctx context.Context) (err error) {
 	}
 }
 
-// complete reports whether all inputs were read to the ends seen first.
+// isLoaded reports whether the stores hold what there was at the start.
+func (g *globals) isLoaded() bool {
+	if g == nil {
+		return false
+	}
+	select {
+	case <-g.loaded:
+		return true
+	default:
+		return false
+	}
+}
+
+// complete reports whether all inputs were read to the ends seen first: those of
+// what can be read. A transaction that somebody has open on a topic may stay so for
+// long, and what is behind its beginning comes when it ends.
 func (g *globals) complete() bool {
 	for i, in := range g.inputs {
 		st := in.cursor.Status()
 		if g.ends[i] < 0 {
-			g.ends[i] = st.HighWatermark
+			g.ends[i] = readable(st, g.app.cfg.transactional())
 		}
 		// What is fetched but not taken is not applied.
 		if g.ends[i] < 0 || st.Position < g.ends[i] || st.Buffered > 0 {

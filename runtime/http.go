@@ -68,9 +68,11 @@ func (m Metrics) write(w io.Writer) {
 	for _, topic := range slices.Sorted(maps.Keys(m.Lost)) {
 		fmt.Fprintf(w, "thalweg_lost_total{topic=%q} %d\n", topic, m.Lost[topic])
 	}
-	fmt.Fprint(w, "# HELP thalweg_task_lag Records of the inputs not fetched yet.\n# TYPE thalweg_task_lag gauge\n")
+	fmt.Fprint(w, "# HELP thalweg_task_lag Offsets between what is processed and the ends of the inputs, of tasks that run.\n# TYPE thalweg_task_lag gauge\n")
 	for _, t := range m.Tasks {
-		fmt.Fprintf(w, "thalweg_task_lag{task=%q,worker=\"%d\"} %d\n", t.Task, t.Worker, t.Lag)
+		if t.Running {
+			fmt.Fprintf(w, "thalweg_task_lag{task=%q,worker=\"%d\"} %d\n", t.Task, t.Worker, t.Lag)
+		}
 	}
 	fmt.Fprint(w, "# HELP thalweg_task_records_total Records processed since the task was opened here.\n# TYPE thalweg_task_records_total counter\n")
 	for _, t := range m.Tasks {

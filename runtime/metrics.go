@@ -32,7 +32,7 @@ type TaskMetrics struct {
 	Task    string // sub-topology _ partition
 	Worker  int
 	Running bool  // otherwise it is being prepared or restored
-	Lag     int64 // records between what is processed and the ends of the inputs
+	Lag     int64 // offsets between what is processed and the ends of the inputs; 0 until it runs
 	Records int64
 }
 
@@ -71,7 +71,11 @@ func (w *worker) count() {
 	for _, s := range w.slots {
 		tm := TaskMetrics{Task: name(s.id), Worker: w.index, Running: s.phase == phaseRunning, Records: s.records}
 		for _, in := range s.inputs {
-			if at, ok := s.task.Position(in.topic); ok {
+			at, ok := s.task.Position(in.topic)
+			if !ok {
+				at = in.begin
+			}
+			if at >= 0 {
 				tm.Lag += max(0, in.end-at)
 			}
 		}

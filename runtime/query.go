@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/thalweg/thalweg/runtime/internal/assign"
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/topology"
 )
@@ -16,7 +17,8 @@ var (
 	ErrNotRunning = errors.New("runtime: the application is not running")
 	// ErrNotHere: another process runs the partition, or none does at the moment.
 	ErrNotHere = errors.New("runtime: the partition is not in this process")
-	// ErrRestoring: this process is preparing or restoring the partition; ask again.
+	// ErrRestoring: this process is preparing or restoring the partition, or loading
+	// the global stores; ask again.
 	ErrRestoring = errors.New("runtime: the partition is being restored")
 )
 
@@ -28,12 +30,10 @@ type Snapshot struct {
 	db    *state.DB
 	snap  state.Snapshot
 	stale bool
-	here  map[int]herePartitions // by sub-topology
+	tasks map[assign.Task]phase // that were here then
+	// loaded says that the global stores were.
+	loaded bool
 }
-
-// herePartitions are the partitions of a sub-topology that were here when a
-// snapshot was taken.
-type herePartitions struct{ running, restoring []int32 }
 
 // QueryOption changes what a Snapshot answers.
 type QueryOption func(*Snapshot)
@@ -51,18 +51,12 @@ func (a *App) Snapshot(opts ...QueryOption) (*Snapshot, error) {
 	if a.db == nil {
 		return nil, ErrNotRunning
 	}
-	s := &Snapshot{app: a, db: a.db, here: make(map[int]herePartitions)}
+	s := &Snapshot{app: a, db: a.db, loaded: a.globals.Load().isLoaded()}
 	for _, o := range opts {
 		o(s)
 	}
-	// The tasks first: one that stops before the engine's snapshot is taken leaves
-	// what it has committed, and one that starts is not among them.
-	for _, sub := range a.topology.SubTopologies() {
-		running, restoring := a.tasks.of(sub.ID)
-		s.here[sub.ID] = herePartitions{running, restoring}
-	}
 	a.readers.Add(1)
-	s.snap = a.db.Snapshot()
+	s.tasks = a.tasks.freeze(func() { s.snap = a.db.Snapshot() })
 	return s, nil
 }
 
@@ -73,13 +67,20 @@ func (s *Snapshot) Close() error {
 }
 
 // Partitions are the partitions of a store that this process ran when the snapshot
-// was taken, sorted. A global store has partition 0.
+// was taken, sorted: those that have right answers. A global store has partition 0.
 func (s *Snapshot) Partitions(store string) ([]int32, error) {
 	declared, err := s.declared(store)
 	if err != nil || declared.Global {
 		return []int32{0}, err
 	}
-	return slices.Clone(s.here[declared.Sub].running), nil
+	var running []int32
+	for t, p := range s.tasks {
+		if int(t.Sub) == declared.Sub && p == phaseRunning {
+			running = append(running, t.Partition)
+		}
+	}
+	slices.Sort(running)
+	return running, nil
 }
 
 func (s *Snapshot) declared(store string) (topology.Store, error) {
@@ -92,11 +93,13 @@ func (s *Snapshot) declared(store string) (topology.Store, error) {
 
 // answers reports why the snapshot has no right answer for a partition of a store.
 func (s *Snapshot) answers(store topology.Store, p int32) error {
-	here := s.here[store.Sub]
+	phase, here := s.tasks[assign.Task{Sub: int32(store.Sub), Partition: p}]
 	switch {
-	case store.Global || slices.Contains(here.running, p):
+	case store.Global && s.loaded, here && phase == phaseRunning:
 		return nil
-	case slices.Contains(here.restoring, p):
+	case store.Global:
+		return fmt.Errorf("%w: global store %q: ask again, or take a snapshot with AllowStale", ErrRestoring, store.Name)
+	case here:
 		return fmt.Errorf("%w: store %q partition %d: ask again, or take a snapshot with AllowStale", ErrRestoring, store.Name, p)
 	}
 	return fmt.Errorf("%w: store %q partition %d: ask the process that runs it, or take a snapshot with AllowStale", ErrNotHere, store.Name, p)

@@ -94,8 +94,7 @@ func (r *restoring) run(ctx context.Context) error {
 			if err := r.store.Partition.Wipe(); err != nil {
 				return err
 			}
-			r.remove(r.cursor)
-			r.cursor = r.add(fetch.AtEarliest, fetch.Refuse)
+			return errWiped
 		case err != nil:
 			return fmt.Errorf("runtime: restoring store %q partition %d from %s: %w", r.progress.Store, r.progress.Partition, r.progress.Changelog, err)
 		case done:
@@ -182,6 +181,10 @@ func (r *restoring) load(c fetch.Chunk) error {
 		r.progress.Records++
 	}
 }
+
+// errWiped says that a store was wiped, and has to be opened again before it is
+// restored.
+var errWiped = errors.New("runtime: local state was dropped")
 
 // stale reports an error after which local state has to be dropped and restored
 // from the beginning.

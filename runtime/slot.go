@@ -78,7 +78,7 @@ func (w *worker) open(id assign.Task) error {
 	s.task = t
 	w.slots[id] = s
 	w.order = nil
-	w.app.tasks.set(id, phasePreparing)
+	w.app.tasks.set(phasePreparing, id)
 
 	var stores []localStore
 	for _, st := range t.Stores() {
@@ -107,17 +107,16 @@ func (w *worker) prepared(s *slot, p prepared) error {
 	if p.err != nil {
 		return p.err
 	}
+	if wiped, err := w.wipe(s, p); err != nil {
+		return err
+	} else if wiped {
+		return w.reopen(s)
+	}
 	s.offsets, s.unread = p.offsets, p.unread
 	s.phase = phaseRestoring
 	for i, ps := range p.stores {
 		st := s.logged[i]
 		s.topicIDs[st.Changelog] = ps.topicID
-		if ps.wipe != "" {
-			w.app.logger.Warn("local state dropped, restoring from the changelog", "store", st.Declared.Name, "partition", s.id.Partition, "reason", ps.wipe)
-			if err := st.Partition.Wipe(); err != nil {
-				return err
-			}
-		}
 		end := ps.end
 		if !st.Logged {
 			// A source that is its own changelog holds records that are
@@ -143,6 +142,22 @@ func (w *worker) prepared(s *slot, p prepared) error {
 		s.restores.Go(func() { w.post(restoredMsg{s, r.run(s.ctx)}) })
 	}
 	return w.restored(s, 0)
+}
+
+// wipe drops the local state that is of no use.
+func (w *worker) wipe(s *slot, p prepared) (wiped bool, err error) {
+	for i, ps := range p.stores {
+		if ps.wipe == "" {
+			continue
+		}
+		st := s.logged[i]
+		w.app.logger.Warn("local state dropped, restoring from the changelog", "store", st.Declared.Name, "partition", s.id.Partition, "reason", ps.wipe)
+		if err := st.Partition.Wipe(); err != nil {
+			return wiped, err
+		}
+		wiped = true
+	}
+	return wiped, nil
 }
 
 // restored takes in that n of the slot's stores are complete, and starts the
@@ -189,7 +204,7 @@ func (w *worker) start(s *slot) error {
 	}
 	s.phase = phaseRunning
 	w.app.logger.Debug("task runs", "task", name(s.id), "worker", w.index)
-	w.app.tasks.set(s.id, phaseRunning)
+	w.app.tasks.set(phaseRunning, s.id)
 	return nil
 }
 
@@ -254,9 +269,25 @@ func (s *slot) caughtUp(topic string, _ int32) bool {
 	return false
 }
 
-// close ends a slot in any phase. Nothing is flushed.
+// reopen begins a slot anew: its stores may have kept what is not in the engine
+// any more.
+func (w *worker) reopen(s *slot) error {
+	w.app.tasks.set(phasePreparing, s.id)
+	if err := w.end(s); err != nil {
+		w.app.logger.Debug("closing task", "task", name(s.id), "err", err)
+	}
+	return w.open(s.id)
+}
+
+// close ends a slot in any phase, of a task that is not opened again at once.
+// Nothing is flushed.
 func (w *worker) close(s *slot) error {
 	w.app.tasks.closed(s.id) // first: its stores may be another's at once
+	return w.end(s)
+}
+
+// end is close for a task that is not said to run any more.
+func (w *worker) end(s *slot) error {
 	s.cancel()
 	s.restores.Wait()
 	err := s.task.Close()

@@ -53,13 +53,18 @@ func (in *input) take(committed bool) (chunks []fetch.Chunk, err error) {
 	case st.Position >= 0:
 		in.begin = st.Position
 	}
-	end := st.HighWatermark
-	if committed {
-		end = st.LastStable
-	}
+	end := readable(st, committed)
 	in.caughtUp = end >= 0 && st.Position >= end
 	in.end = st.HighWatermark
 	return in.chunks, st.Err
+}
+
+// readable is the end of what can be read of a partition now, -1 before it is known.
+func readable(st fetch.Status, committed bool) int64 {
+	if committed {
+		return st.LastStable
+	}
+	return st.HighWatermark
 }
 
 // batch makes a task.Batch of a chunk.

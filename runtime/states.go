@@ -89,9 +89,14 @@ func (b *stateBox) tell() {
 		c := b.changes[0]
 		b.changes = b.changes[1:]
 		if b.listener != nil {
-			b.mu.Unlock()
-			b.listener(c[0], c[1])
-			b.mu.Lock()
+			b.call(c[0], c[1])
 		}
 	}
+}
+
+// call calls the listener without the lock, which is taken again though it panics.
+func (b *stateBox) call(from, to State) {
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	b.listener(from, to)
 }

@@ -1,7 +1,7 @@
 package runtime
 
 import (
-	"slices"
+	"maps"
 	"sync"
 
 	"github.com/thalweg/thalweg/runtime/internal/assign"
@@ -9,6 +9,10 @@ import (
 
 // taskStates knows the tasks of this process and how far each is. It is what
 // queries and the state of the application go by; metrics are a copy.
+//
+// Invariant: a task is said to run only while its worker has all of its stores
+// open, complete and in the worker's transaction. It is said to be something else
+// before they are given up, and after they have become complete.
 type taskStates struct {
 	state *stateBox
 
@@ -40,12 +44,14 @@ func (t *taskStates) update(f func()) {
 	t.state.tell()
 }
 
-func (t *taskStates) set(task assign.Task, p phase) {
+func (t *taskStates) set(p phase, tasks ...assign.Task) {
 	t.update(func() {
 		if t.phases == nil {
 			t.phases = make(map[assign.Task]phase)
 		}
-		t.phases[task] = p
+		for _, task := range tasks {
+			t.phases[task] = p
+		}
 	})
 }
 
@@ -55,21 +61,12 @@ func (t *taskStates) rebalancing(on bool) {
 	t.update(func() { t.moving, t.assigned = on, true })
 }
 
-// of returns the partitions of a sub-topology that are here, sorted: those that run,
-// and those that are being prepared or restored.
-func (t *taskStates) of(sub int) (running, restoring []int32) {
+// freeze calls f while no task of this process begins or ends, and returns how far
+// each is then. What runs is this process's alone: what f sees of it in the local
+// engine is what it has committed.
+func (t *taskStates) freeze(f func()) map[assign.Task]phase {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for task, p := range t.phases {
-		switch {
-		case int(task.Sub) != sub:
-		case p == phaseRunning:
-			running = append(running, task.Partition)
-		default:
-			restoring = append(restoring, task.Partition)
-		}
-	}
-	slices.Sort(running)
-	slices.Sort(restoring)
-	return running, restoring
+	f()
+	return maps.Clone(t.phases)
 }

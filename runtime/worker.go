@@ -43,7 +43,8 @@ type worker struct {
 	txn   *state.Txn
 	plan  *plan // under which tasks are opened
 	slots map[assign.Task]*slot
-	order []*slot // running slots sorted, nil when out of date
+	order []*slot // slots sorted, nil when out of date
+	turns int     // slots that have had a turn: where in order the next one is
 	wake  chan struct{}
 	wg    sync.WaitGroup
 
@@ -261,6 +262,8 @@ func (w *worker) advance(m any) error {
 	case restoredMsg:
 		switch {
 		case w.slots[m.slot.id] != m.slot:
+		case errors.Is(m.err, errWiped):
+			return w.reopen(m.slot)
 		case m.err != nil:
 			return m.err
 		default:
@@ -281,8 +284,9 @@ const slowCheck = 32
 // maxUnacked is how much may be sent and not acknowledged before a worker waits.
 const maxUnacked = 32 << 20
 
-// process gives every running task a turn and reports whether any record was
-// processed or fetched.
+// process gives the running tasks a turn each, beginning behind the one that had the
+// last, until a commit is due, and calls the schedules of all. It reports whether
+// any record was processed or fetched.
 func (w *worker) process() (busy bool, err error) {
 	if w.order == nil {
 		w.order = slices.SortedFunc(maps.Values(w.slots), func(a, b *slot) int { return a.id.Compare(b.id) })
@@ -293,42 +297,61 @@ func (w *worker) process() (busy bool, err error) {
 	if w.producer.Buffered() > maxUnacked {
 		return false, nil // Notify will wake the worker
 	}
+	for range w.order {
+		s := w.order[w.turns%len(w.order)]
+		w.turns++
+		if s.phase != phaseRunning {
+			continue
+		}
+		did, late, err := w.processSlice(s)
+		busy = busy || did
+		if err != nil {
+			return busy, err
+		}
+		if late {
+			break // the commit does not wait, and the others come first after it
+		}
+	}
 	now := w.now()
 	for _, s := range w.order {
 		if s.phase != phaseRunning {
 			continue
-		}
-		got, err := w.take(s, now)
-		if err != nil {
-			return busy, err
-		}
-		busy = busy || got
-		for i := range slice {
-			if i%slowCheck == slowCheck-1 && w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval {
-				return true, nil // records take long; the commit does not wait
-			}
-			if !s.task.Ready(now) {
-				break
-			}
-			ok, err := s.task.Process(now)
-			if err != nil {
-				return busy, err
-			}
-			if !ok {
-				break
-			}
-			busy = true
-			s.records++
-			w.counts.records++
-			if _, err := s.task.Punctuate(processor.StreamTime, now); err != nil {
-				return busy, err
-			}
 		}
 		if _, err := s.task.Punctuate(processor.WallClock, now); err != nil {
 			return busy, err
 		}
 	}
 	return busy, nil
+}
+
+// processSlice gives one task a turn. late says that a commit is due by then.
+func (w *worker) processSlice(s *slot) (busy, late bool, err error) {
+	now := w.now()
+	if busy, err = w.take(s, now); err != nil {
+		return busy, false, err
+	}
+	for i := range slice {
+		if i%slowCheck == slowCheck-1 && w.clock().Sub(w.lastCommit) >= w.app.cfg.CommitInterval {
+			return true, true, nil
+		}
+		if !s.task.Ready(now) {
+			break
+		}
+		ok, err := s.task.Process(now)
+		if err != nil {
+			return busy, false, err
+		}
+		if !ok {
+			break
+		}
+		busy = true
+		s.records++
+		w.counts.records++
+		if _, err := s.task.Punctuate(processor.StreamTime, now); err != nil {
+			return busy, false, err
+		}
+	}
+	return busy, false, nil
 }
 
 // held reports that nothing is to be processed: the application is paused, and
