@@ -62,11 +62,12 @@ const (
 func judge(code int16) verdict {
 	err := kerr.ErrorForCode(code)
 	switch err {
-	case nil, kerr.DuplicateSequenceNumber:
+	case nil:
 		return good
 	case kerr.InvalidProducerEpoch, kerr.ProducerFenced:
 		return fenced
-	case kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidTxnState,
+	case kerr.DuplicateSequenceNumber, // of a batch before the last one, which a retry never is
+		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidTxnState,
 		kerr.TransactionAbortable, kerr.InvalidProducerIDMapping, kerr.OperationNotAttempted:
 		return abort
 	case kerr.UnknownMemberID, kerr.GroupIDNotFound, kerr.FencedInstanceID, kerr.FencedMemberEpoch, kerr.StaleMemberEpoch:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,4 +40,23 @@ func TestUnknownBrokerPasses(t *testing.T) {
 	_, err = client.Broker(99).Request(p.ctx, p.encode(&request{}))
 	require.ErrorContains(t, err, "unknown broker")
 	require.True(t, Unreachable(err))
+}
+
+// A producer without transactions takes the next epoch itself while there is one.
+func TestLastEpoch(t *testing.T) {
+	p := New(Config{})
+	for _, x := range []struct {
+		epoch, next int16
+		spent       bool
+	}{{0, 1, false}, {math.MaxInt16 - 1, math.MaxInt16, false}, {math.MaxInt16, math.MaxInt16, true}} {
+		p.id, p.epoch, p.spent = 7, x.epoch, false
+		p.topics["t"] = &topic{name: "t"}
+		p.topics["t"].parts = []*part{{topic: p.topics["t"], sequence: 5, sealed: []*pending{new(pending)}}}
+		p.Drop()
+		require.Equal(t, x.next, p.epoch)
+		require.Equal(t, x.spent, p.Spent())
+		if !x.spent {
+			require.Zero(t, p.topics["t"].parts[0].sequence)
+		}
+	}
 }

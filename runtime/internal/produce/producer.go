@@ -20,8 +20,11 @@
 //     Producer takes the next epoch by itself, which also fences what is still
 //     under way; with transactions the coordinator gives it, at the end of the
 //     transaction (version 2) or by Init (version 1);
-//   - after an error other than a retriable one, and while its id and epoch are
-//     given up, the Producer accepts nothing.
+//   - the offsets that a partition acknowledges grow. One below those before
+//     means that the broker took a batch for another one, or that the log is not
+//     the one it was: the batch counts as given up;
+//   - after an error other than a retriable one, and while it has no id and epoch
+//     to send under, the Producer accepts nothing.
 //
 // Both transaction protocols are spoken: with the broker's transaction.version
 // 2 (KIP-890) partitions join a transaction by being produced to and every end
@@ -76,7 +79,7 @@ type Producer struct {
 
 	id       int64
 	epoch    int16
-	spent    bool  // id and epoch are given up
+	spent    bool  // id and epoch are given up, or there are none yet
 	err      error // sticky until Drop
 	inTxn    bool  // the coordinator knows or may know of an open transaction
 	topics   map[string]*topic
@@ -107,6 +110,7 @@ type part struct {
 	open      *pending
 	sealed    []*pending
 	next      int64 // offset after the last acknowledged record, -1 before
+	fresh     bool  // next is of a batch since the last Drop
 }
 
 // pending is one batch until it is acknowledged.
@@ -116,6 +120,7 @@ type pending struct {
 	count   int
 	sealed  time.Time
 	retryAt time.Time
+	cause   error // of its last attempt's failure
 }
 
 // New makes a Producer. Init has to succeed before the first Send.
@@ -126,7 +131,7 @@ func New(cfg Config) *Producer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Producer{
 		cfg: cfg, ctx: ctx, cancel: cancel,
-		id: batch.NoProducerID, epoch: batch.NoProducerEpoch,
+		id: batch.NoProducerID, epoch: batch.NoProducerEpoch, spent: true,
 		topics: make(map[string]*topic), brokers: make(map[int32]bool),
 	}
 }
@@ -154,14 +159,14 @@ func (p *Producer) Partitions(name string) (int32, error) {
 }
 
 // Next is the offset after the last record acknowledged in a partition; ok is
-// false if there was none since the producer began.
+// false if there was none since the last Drop.
 func (p *Producer) Next(name string, partition int32) (offset int64, ok bool) {
 	t := p.topics[name]
 	if t == nil || int(partition) >= len(t.parts) {
 		return 0, false
 	}
-	offset = t.parts[partition].next
-	return offset, offset >= 0
+	q := t.parts[partition]
+	return q.next, q.fresh
 }
 
 // Send encodes a record into its partition's open batch. Key, value and headers
@@ -172,7 +177,7 @@ func (p *Producer) Send(name string, partition int32, key, value []byte, ts int6
 		return p.err
 	}
 	if p.spent {
-		return fmt.Errorf("%w: batches under producer id %d epoch %d were given up, and there is no other yet", ErrAborted, p.id, p.epoch)
+		return fmt.Errorf("%w: producer id %d epoch %d is given up, or none, and there is no other yet", ErrAborted, p.id, p.epoch)
 	}
 	t := p.topics[name]
 	if t == nil {
@@ -184,14 +189,14 @@ func (p *Producer) Send(name string, partition int32, key, value []byte, ts int6
 	if partition < 0 || int(partition) >= len(t.parts) {
 		return fmt.Errorf("%w: %s has %d partitions, no %d", ErrUnknownTopic, name, len(t.parts), partition)
 	}
+	size := recordBound(key, value, headers)
+	if size > p.cfg.MaxRecord {
+		return &TooLargeError{Topic: name, Size: size, Limit: p.cfg.MaxRecord}
+	}
 	q := t.parts[partition]
 	b := q.open
 	if b == nil {
 		b = p.begin(q)
-	}
-	size := recordBound(key, value, headers)
-	if size > p.cfg.MaxRecord {
-		return &TooLargeError{Topic: name, Size: size, Limit: p.cfg.MaxRecord}
 	}
 	if b.builder.Count() > 0 && b.builder.Len()+size > p.cfg.BatchBytes {
 		if err := p.seal(q); err != nil {
@@ -247,7 +252,7 @@ func (p *Producer) begin(q *part) *pending {
 		LeaderEpoch: -1, ProducerID: p.id, ProducerEpoch: p.epoch, BaseSequence: q.sequence,
 		Transactional: p.cfg.TxnID != "",
 	})
-	b.view, b.retryAt = nil, time.Time{}
+	b.view, b.retryAt, b.cause = nil, time.Time{}, nil
 	q.open = b
 	return b
 }
@@ -301,12 +306,45 @@ func (p *Producer) Ship() error {
 }
 
 // Flush ships everything and waits until it is acknowledged. wake is the
-// channel Notify signals.
+// channel Notify signals. When ctx ends first, the error says which partition
+// took nothing, and why.
 func (p *Producer) Flush(ctx context.Context, wake <-chan struct{}) error {
 	if err := p.Ship(); err != nil {
 		return err
 	}
-	return p.await(ctx, wake, func() bool { return p.buffered == 0 })
+	err := p.await(ctx, wake, func() bool { return p.buffered == 0 })
+	if err != nil && err == ctx.Err() {
+		return p.overdue(err)
+	}
+	return err
+}
+
+// overdue adds to err what is waited for: the partition whose batch is the
+// oldest one, and how many others there are.
+func (p *Producer) overdue(err error) error {
+	var oldest *part
+	others := -1
+	for _, t := range p.topics {
+		for _, q := range t.parts {
+			if len(q.sealed) == 0 {
+				continue
+			}
+			others++
+			if oldest == nil || q.sealed[0].sealed.Before(oldest.sealed[0].sealed) {
+				oldest = q
+			}
+		}
+	}
+	if oldest == nil {
+		return err
+	}
+	b := oldest.sealed[0]
+	cause := b.cause
+	if cause == nil {
+		cause = fmt.Errorf("no answer from broker %d", oldest.leader)
+	}
+	return fmt.Errorf("produce: topic %s partition %d and %d others took no batch for %v: %w: %w",
+		oldest.topic.name, oldest.partition, others, time.Since(b.sealed).Round(time.Millisecond), err, cause)
 }
 
 // await polls until cond holds, an error comes up, or ctx is done.
@@ -346,23 +384,28 @@ func (p *Producer) Drop() {
 	clear(p.brokers)
 	p.ready = p.ready[:0]
 	p.buffered = 0
+	given := false
 	for _, t := range p.topics {
 		for _, q := range t.parts {
-			p.spent = p.spent || len(q.sealed) > 0
+			next := q.next
+			if len(q.sealed) > 0 {
+				given, next = true, -1 // what is sent under another id and epoch is known by those
+			}
 			p.free = append(p.free, q.sealed...)
 			if q.open != nil {
 				p.free = append(p.free, q.open)
 			}
-			*q = part{topic: t, partition: q.partition, leader: q.leader, sequence: q.sequence, added: q.added, next: q.next}
+			*q = part{topic: t, partition: q.partition, leader: q.leader, sequence: q.sequence, added: q.added, next: next}
 		}
 	}
 	p.free = p.free[:min(len(p.free), maxPooled)]
 	p.err = nil
-	if p.spent && p.cfg.TxnID == "" && p.epoch < math.MaxInt16 {
+	p.spent = p.spent || given
+	if given && p.cfg.TxnID == "" && p.epoch < math.MaxInt16 {
 		p.renew(p.id, p.epoch+1)
 	}
 }
 
-// Spent reports that the producer's id and epoch are given up, and that it needs
-// others before the next Send.
+// Spent reports that the producer's id and epoch are given up, or that there are
+// none yet, and that it needs others before the next Send.
 func (p *Producer) Spent() bool { return p.spent }

@@ -206,10 +206,15 @@ func (p *Producer) partition(q *part, rp *kmsg.ProduceResponseTopicPartition) {
 	switch judge(rp.ErrorCode) {
 	case good:
 		b := q.sealed[0]
+		if rp.BaseOffset >= 0 && rp.BaseOffset < q.next {
+			p.fail(fmt.Errorf("%w: topic %s partition %d acknowledged a batch at offset %d, after one that ended before offset %d: it is not in the log, or the log was cut or made anew",
+				ErrAborted, q.topic.name, q.partition, rp.BaseOffset, q.next))
+			return
+		}
 		q.sealed = append(q.sealed[:0], q.sealed[1:]...)
 		p.buffered -= len(b.view)
 		if rp.BaseOffset >= 0 {
-			q.next = rp.BaseOffset + int64(b.count)
+			q.next, q.fresh = rp.BaseOffset+int64(b.count), true
 		}
 		if len(p.free) < maxPooled {
 			p.free = append(p.free, b)
@@ -232,7 +237,7 @@ func (p *Producer) retry(parts []*part, cause error, elsewhere bool) {
 			p.fail(fmt.Errorf("%w: topic %s partition %d took no batch for %v: %w", ErrAborted, q.topic.name, q.partition, p.cfg.Timeout, cause))
 			return
 		}
-		b.retryAt = now.Add(retryPause)
+		b.retryAt, b.cause = now.Add(retryPause), cause
 		if elsewhere {
 			leaders, err := p.cfg.Cluster.Leaders(p.ctx, q.topic.name, true)
 			if err == nil && int(q.partition) < len(leaders) && leaders[q.partition] >= 0 {
