@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,8 +15,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/runtime/internal/commit"
+	"github.com/thalweg/thalweg/topology"
 )
 
 // abortMode is a guarantee and a transaction protocol.
@@ -37,6 +40,8 @@ type abortWay struct {
 	prepare  func(*Config)
 	strike   func(x *abortRun) bool
 	atCommit bool // gone when offsets are about to be committed instead
+	begun    bool // there has to be a transaction at the brokers
+	mayPass  bool // without an abort
 }
 
 func exactlyOnce(_ *rig, m abortMode) bool { return m.guarantee == ExactlyOnce }
@@ -55,11 +60,11 @@ var abortWays = []abortWay{
 	{name: "fenced", only: exactlyOnce, strike: (*abortRun).fence},
 	{name: "fenced at the commit", only: exactlyOnce, strike: (*abortRun).fence, atCommit: true},
 	{
-		name: "transaction timeout", only: exactlyOnce,
+		name: "transaction timeout", only: exactlyOnce, begun: true,
 		prepare: func(c *Config) { c.TransactionTimeout = 300 * time.Millisecond },
 		strike:  func(*abortRun) bool { time.Sleep(700 * time.Millisecond); return false },
 	},
-	{name: "broker outage", only: func(r *rig, _ abortMode) bool { return r.cluster != nil }, strike: (*abortRun).outage},
+	{name: "broker outage", only: func(r *rig, _ abortMode) bool { return r.cluster != nil }, strike: (*abortRun).outage, mayPass: true},
 }
 
 // abortRun is one application that goes one way to an abort again and again.
@@ -109,6 +114,11 @@ func (x *abortRun) outage() bool {
 	return false
 }
 
+func (x *abortRun) eventually(cond func() bool, what string) {
+	x.t.Helper()
+	require.Eventually(x.t, cond, 60*time.Second, 5*time.Millisecond, what)
+}
+
 // follower reads what is committed to partition 0 of topic "out".
 type follower struct {
 	client *kgo.Client
@@ -140,7 +150,8 @@ func (f *follower) until(t *testing.T, value string) {
 // TestNothingLostByAborts goes every way to an abort, after some batches that were
 // acknowledged, within and beyond the number that brokers remember, in both
 // guarantees and both transaction protocols, on two brokers of different authors.
-// Exactly once every output comes once and in order; at least once none is missing.
+// Exactly once every output comes once and in order, and every input is counted
+// once; at least once none is missing. Offsets, local state and changelog agree.
 func TestNothingLostByAborts(t *testing.T) {
 	for _, m := range abortModes {
 		for _, way := range abortWays {
@@ -160,7 +171,7 @@ func TestNothingLostByAborts(t *testing.T) {
 func goToAbort(t *testing.T, r *rig, m abortMode, way abortWay, before []int) {
 	r.protocol1 = m.protocol1
 	x := &abortRun{rig: r, admin: kadm.NewClient(r.client), kill: make(chan struct{})}
-	topo := fragile(t, func(v string) bool {
+	topo := remembering(t, func(v string) bool {
 		if way.atCommit || !strings.HasPrefix(v, "strike") || !x.armed.CompareAndSwap(true, false) {
 			return false
 		}
@@ -173,7 +184,8 @@ func goToAbort(t *testing.T, r *rig, m abortMode, way abortWay, before []int) {
 		return way.strike(x)
 	})
 	cfg := r.config("app")
-	cfg.Guarantee, cfg.Workers, cfg.RetryAfter, cfg.CommitInterval = m.guarantee, 1, 5*time.Millisecond, 5*time.Millisecond
+	backend := new(disk)
+	cfg.State, cfg.Guarantee, cfg.Workers, cfg.RetryAfter, cfg.CommitInterval = backend, m.guarantee, 1, 5*time.Millisecond, 5*time.Millisecond
 	if way.prepare != nil {
 		way.prepare(&cfg)
 	}
@@ -190,7 +202,7 @@ func goToAbort(t *testing.T, r *rig, m abortMode, way abortWay, before []int) {
 	send := func(values ...string) {
 		var rs []kv
 		for _, v := range values {
-			rs = append(rs, kv{"k", v})
+			rs = append(rs, kv{v, v})
 		}
 		want = append(want, values...)
 		r.produce("lines", 0, rs...)
@@ -201,7 +213,8 @@ func goToAbort(t *testing.T, r *rig, m abortMode, way abortWay, before []int) {
 			send(v)
 			out.until(t, v)
 		}
-		x.shipped = i%2 == 0
+		aborts := x.app.Metrics().Aborts
+		x.shipped = i%2 == 0 || way.begun
 		x.armed.Store(true)
 		send(fmt.Sprint("before-", i), fmt.Sprint("strike-", i))
 		if way.name == "broker outage" {
@@ -211,15 +224,46 @@ func goToAbort(t *testing.T, r *rig, m abortMode, way abortWay, before []int) {
 			x.kill <- struct{}{}
 		}
 		out.until(t, fmt.Sprint("strike-", i))
+		if !way.mayPass { // at least once, the outputs are there before
+			x.eventually(func() bool { return x.app.Metrics().Aborts > aborts }, "there is no abort")
+		}
 	}
 	send("last")
 	out.until(t, "last")
+	x.eventually(func() bool {
+		offsets, err := x.admin.FetchOffsets(t.Context(), "app")
+		at, ok := offsets.Lookup("lines", 0)
+		return err == nil && ok && at.At == int64(len(want))
+	}, "what was processed is not committed")
 	require.NoError(t, x.app.stop())
 	if m.guarantee == AtLeastOnce {
 		out.got = firsts(out.got)
 	}
 	require.Equal(t, want, out.got)
 	require.Less(t, x.app.Metrics().Aborts, int64(4*len(before)), "it goes round and round")
+	seen := stored(t, backend)
+	require.ElementsMatch(t, want, slices.Collect(maps.Keys(seen)))
+	for v, n := range seen {
+		require.True(t, n == 1 || n > 1 && m.guarantee == AtLeastOnce, "%s was counted %d times", v, n)
+	}
+	r.committed("app-seen-changelog", 0, func(rs []*kgo.Record) bool { return maps.Equal(last(rs), seen) })
+}
+
+// remembering is fragile, and counts what it has seen.
+func remembering(t *testing.T, fails func(string) bool) *topology.Topology {
+	t.Helper()
+	b := dsl.NewBuilder()
+	s := b.Stream(linesTopic).TryMapValues(func(_ *processor.Context, r processor.Record[string, string]) (string, error) {
+		if fails(r.Value) {
+			return "", errBroken
+		}
+		return r.Value, nil
+	})
+	s.GroupByKey().Count("seen")
+	s.To(outTopic)
+	topo, err := b.Build()
+	require.NoError(t, err)
+	return topo
 }
 
 // firsts leaves out what came before.

@@ -34,15 +34,18 @@ func TestKafkaNothingLostByAborts(t *testing.T) {
 				if _, err := admin.DeleteGroups(t.Context(), "app"); err != nil {
 					t.Log(err) // the first time there is none
 				}
-				recreate(t, admin, "lines", "out")
+				remove(t, admin, "lines", "out", "app-seen-changelog")
+				made, err := admin.CreateTopics(t.Context(), 1, 1, nil, "lines", "out")
+				require.NoError(t, err)
+				require.NoError(t, made.Error())
 				goToAbort(t, r, m, way, []int{1, 6})
 			})
 		}
 	}
 }
 
-// recreate makes topics anew, empty.
-func recreate(t *testing.T, admin *kadm.Client, topics ...string) {
+// remove deletes those of some topics that there are, and waits until they are gone.
+func remove(t *testing.T, admin *kadm.Client, topics ...string) {
 	t.Helper()
 	_, err := admin.DeleteTopics(t.Context(), topics...)
 	require.NoError(t, err)
@@ -50,7 +53,4 @@ func recreate(t *testing.T, admin *kadm.Client, topics ...string) {
 		there, err := admin.ListTopics(t.Context(), topics...)
 		return err == nil && !slices.ContainsFunc(topics, there.Has)
 	}, 30*time.Second, 100*time.Millisecond)
-	made, err := admin.CreateTopics(t.Context(), 1, 1, nil, topics...)
-	require.NoError(t, err)
-	require.NoError(t, made.Error())
 }
