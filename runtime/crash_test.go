@@ -81,12 +81,14 @@ func killer(rng *rand.Rand) (hook func(*App, int, commit.Step), killed chan comm
 // of its work, with its local state kept or gone. Exactly once, the counts are
 // the truth; at least once, they may only be higher.
 func TestCrash(t *testing.T) {
-	for _, g := range []Guarantee{ExactlyOnce, AtLeastOnce} {
+	for _, m := range abortModes {
 		for seed := range uint64(4) {
-			t.Run(fmt.Sprintf("%v/seed=%d", g, seed), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/seed=%d", m.name, seed), func(t *testing.T) {
 				t.Parallel()
 				rng := rand.New(rand.NewPCG(seed, 2))
 				r := newRig(t, map[string]int32{"lines": 2, "counts": 1})
+				g := m.guarantee
+				r.protocol1 = m.protocol1
 				want, wait := feed(r, seed, 1500, 2)
 				backend := state.Backend(new(disk))
 				for range 6 {
@@ -159,14 +161,15 @@ func stored(t *testing.T, b state.Backend) map[string]int64 {
 }
 
 // TestTwoProcesses moves tasks between processes by joins, departures and
-// crashes while records flow.
+// crashes while records flow, in one transaction protocol and the other.
 func TestTwoProcesses(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))
 			// kfake, as it allows short sessions: a crash is found out soon.
 			r := newFakeRig(t, map[string]int32{"lines": 4, "counts": 1})
+			r.protocol1 = seed%2 == 1
 			want, wait := feed(r, seed, 3000, 4)
 			start := func(hook func(*App, int, commit.Step)) *process {
 				cfg := r.config("app")
@@ -200,9 +203,15 @@ func TestTwoProcesses(t *testing.T) {
 // TestBrokerRestart kills the broker under a running application, and starts it
 // again on its data.
 func TestBrokerRestart(t *testing.T) {
+	for _, protocol1 := range []bool{false, true} {
+		t.Run(fmt.Sprint("protocol1=", protocol1), func(t *testing.T) { brokerRestart(t, protocol1) })
+	}
+}
+
+func brokerRestart(t *testing.T, protocol1 bool) {
 	c := brokertest.Start(t, brokertest.OnDisk(t), brokertest.With(func(c *broker.Config) { c.CoordinatorPartitions = 2 }))
 	r := rigAt(t, c.Addrs(), map[string]int32{"lines": 2, "counts": 1})
-	r.session = 6 * time.Second
+	r.session, r.protocol1 = 6*time.Second, protocol1
 	want, wait := feed(r, 1, 6000, 2)
 	p := r.start(wordCount(t), r.config("app"))
 	for range 3 {

@@ -26,6 +26,8 @@ import (
 const (
 	childBrokers = "THALWEG_TEST_CHILD_BROKERS"
 	childDir     = "THALWEG_TEST_CHILD_DIR"
+	// childProtocol1 has it speak the transactions of version 1.
+	childProtocol1 = "THALWEG_TEST_CHILD_PROTOCOL1"
 )
 
 // child runs the counting application until SIGTERM.
@@ -36,11 +38,16 @@ func child() int {
 	b.Stream(linesTopic).FlatMapValues(strings.FieldsSeq).GroupBy(dsl.Value).Count("counts").ToStream().To(countsTopic)
 	topo, err := b.Build()
 	if err == nil {
-		err = Run(ctx, topo, Config{
+		var app *App
+		app, err = New(topo, Config{
 			ApplicationID: "app", Brokers: strings.Split(os.Getenv(childBrokers), ","), InstanceID: "one",
 			State: pebble.Dir(os.Getenv(childDir)), StateMemory: 16 << 20, Workers: 2, CommitInterval: 10 * time.Millisecond,
 			OnState: func(_, to State) { fmt.Println(to) },
 		})
+		if err == nil {
+			app.protocol1 = os.Getenv(childProtocol1) != ""
+			err = app.Run(ctx)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -56,6 +63,9 @@ func (r *rig) startChild(dir string) (cmd *exec.Cmd, states *bufio.Scanner) {
 	require.NoError(r.t, err)
 	cmd = exec.Command(exe)
 	cmd.Env = append(os.Environ(), childBrokers+"="+strings.Join(r.addrs, ","), childDir+"="+dir)
+	if r.protocol1 {
+		cmd.Env = append(cmd.Env, childProtocol1+"=1")
+	}
 	if os.Getenv("THALWEG_LOG") != "" {
 		cmd.Stderr = os.Stderr
 	}
@@ -66,12 +76,13 @@ func (r *rig) startChild(dir string) (cmd *exec.Cmd, states *bufio.Scanner) {
 }
 
 // TestKill kills whole processes with SIGKILL, with their state on disk, and
-// checks outputs and stores against the truth.
+// checks outputs and stores against the truth, in both transaction protocols.
 func TestKill(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 4))
 			r := newRig(t, map[string]int32{"lines": 2, "counts": 1})
+			r.protocol1 = seed%2 == 1
 			want, wait := feed(r, seed, 3000, 2)
 			dir := t.TempDir()
 			for range 4 {

@@ -41,23 +41,32 @@ func (w *tripwire) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ ti
 // TestOutageAtEachRequest kills the broker at each request that an application
 // sends on its way from the first connection to the first commit, and brings it
 // back after the client's patience with a single request has ended several
-// times. The application waits; nothing is lost or counted twice.
+// times. The application waits; nothing is lost or counted twice. The requests of
+// a transaction are those of both protocols.
 func TestOutageAtEachRequest(t *testing.T) {
 	t.Parallel()
 	for _, at := range []struct {
-		key kmsg.Key
-		n   int32
+		key       kmsg.Key
+		n         int32
+		protocol1 bool
 	}{
-		{kmsg.ApiVersions, 1}, {kmsg.Metadata, 1}, {kmsg.Metadata, 2}, {kmsg.Metadata, 3}, {kmsg.CreateTopics, 1}, {kmsg.Metadata, 4},
-		{kmsg.InitProducerID, 1}, {kmsg.FindCoordinator, 1}, {kmsg.JoinGroup, 1}, {kmsg.JoinGroup, 2}, {kmsg.SyncGroup, 1},
-		{kmsg.OffsetFetch, 1}, {kmsg.ListOffsets, 1}, {kmsg.Fetch, 1}, {kmsg.Metadata, 6}, {kmsg.Produce, 1}, {kmsg.TxnOffsetCommit, 1},
-		{kmsg.EndTxn, 1}, {kmsg.Heartbeat, 1},
+		{kmsg.ApiVersions, 1, false}, {kmsg.Metadata, 1, false}, {kmsg.Metadata, 2, false}, {kmsg.Metadata, 3, false},
+		{kmsg.CreateTopics, 1, false}, {kmsg.Metadata, 4, false}, {kmsg.InitProducerID, 1, false}, {kmsg.FindCoordinator, 1, false},
+		{kmsg.JoinGroup, 1, false}, {kmsg.JoinGroup, 2, false}, {kmsg.SyncGroup, 1, false}, {kmsg.OffsetFetch, 1, false},
+		{kmsg.ListOffsets, 1, false}, {kmsg.Fetch, 1, false}, {kmsg.Metadata, 6, false}, {kmsg.Heartbeat, 1, false},
+		{kmsg.Produce, 1, false}, {kmsg.Produce, 3, false}, {kmsg.TxnOffsetCommit, 1, false}, {kmsg.EndTxn, 1, false},
+		{kmsg.EndTxn, 2, false}, {kmsg.AddPartitionsToTxn, 1, true}, {kmsg.Produce, 1, true}, {kmsg.Produce, 3, true},
+		{kmsg.AddOffsetsToTxn, 1, true}, {kmsg.TxnOffsetCommit, 1, true}, {kmsg.EndTxn, 1, true}, {kmsg.EndTxn, 2, true},
 	} {
-		t.Run(fmt.Sprint(at.key.Name(), "/", at.n), func(t *testing.T) {
+		name := fmt.Sprint(at.key.Name(), "/", at.n)
+		if at.protocol1 {
+			name += "/protocol-1"
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := brokertest.Start(t, brokertest.With(func(c *broker.Config) { c.CoordinatorPartitions = 2 }))
 			r := rigAt(t, c.Addrs(), map[string]int32{"lines": 2, "counts": 1})
-			r.session = 6 * time.Second
+			r.session, r.protocol1 = 6*time.Second, at.protocol1
 			want, wait := feed(r, 1, 300, 2)
 			wait()
 			wire := newTripwire(at.key, at.n)
