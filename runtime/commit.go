@@ -320,15 +320,15 @@ func (w *worker) rebuild() error {
 
 // tell logs an abort.
 func (w *worker) tell(wait time.Duration) {
-	log := w.app.logger.Warn
+	log, what := w.app.logger.Warn, "transaction aborted, processing again from the last commit"
 	if w.backoff.n >= worrying {
-		log = w.app.logger.Error
+		log, what = w.app.logger.Error, "transactions abort one after the other, nothing is committed until the cause is mended"
 	}
 	cause := w.cause
 	if cause == nil {
 		cause = errors.New("the tasks are not this process's any more")
 	}
-	log("transaction aborted, processing again from the last commit", "worker", w.index, "in_a_row", w.backoff.n, "after", wait, "err", cause)
+	log(what, "worker", w.index, "in_a_row", w.backoff.n, "after", wait, "err", cause)
 }
 
 // unbegun appends where the inputs begin of which nothing was ever committed nor

@@ -152,7 +152,9 @@ type Config struct {
 	// must not block.
 	OnUncaught func(error) UncaughtAction
 	// RetryAfter is the wait before records are processed again when OnError
-	// chose Retry, or OnUncaught RestartTasks. Default 1 s.
+	// chose Retry, or OnUncaught RestartTasks. Transactions that abort one after
+	// the other, whatever the cause, wait as long from the second on, then twice
+	// as long with each, up to 10 s. Default 1 s.
 	RetryAfter time.Duration
 	// DeadLetterTopic takes the records for which OnError chose DeadLetter. It
 	// has to exist.
