@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/thalweg/thalweg/dsl"
 	"github.com/thalweg/thalweg/internal/batch"
@@ -34,6 +36,22 @@ type step struct {
 	next     int64
 }
 
+// initialized is a producer with an id, whose broker is gone: nothing is sent.
+func initialized(tb testing.TB) *produce.Producer {
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
+	require.NoError(tb, err)
+	defer fake.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
+	require.NoError(tb, err)
+	defer client.Close()
+	p := produce.New(produce.Config{
+		Client: client, Cluster: fixedCluster{}, TxnID: "t", TxnTimeout: time.Minute, BatchBytes: 1 << 30, MaxRecord: 1 << 20, Notify: func() {},
+	})
+	tb.Cleanup(p.Close)
+	require.NoError(tb, p.Init(tb.Context()))
+	return p
+}
+
 // fixedCluster is a cluster of one broker that is never asked.
 type fixedCluster struct{}
 
@@ -43,8 +61,7 @@ func newStep(tb testing.TB, b *dsl.Builder, key func(i int) []byte) *step {
 	topo, err := b.Build()
 	require.NoError(tb, err)
 	s := &step{tb: tb, records: 1000, cursor: fetch.Detached()}
-	s.producer = produce.New(produce.Config{Cluster: fixedCluster{}, TxnID: "t", BatchBytes: 1 << 30, MaxRecord: 1 << 20, Notify: func() {}})
-	tb.Cleanup(s.producer.Close)
+	s.producer = initialized(tb)
 	db, err := state.Open(mem.New(), state.Options{})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { db.Close() })
