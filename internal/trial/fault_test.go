@@ -1,0 +1,103 @@
+//go:build chaos
+
+package trial
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mischief does faults to the processes of a trial, one after another, as the seed says, until it is told to stop. Then
+// all of them run again.
+type mischief struct {
+	t       *testing.T
+	random  *rand.Rand
+	s       settings
+	broker  *process
+	workers []*process
+
+	mu  sync.Mutex
+	log []string // what was done and when
+}
+
+func (m *mischief) note(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.log = append(m.log, time.Now().UTC().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// run does faults until ctx is done.
+func (m *mischief) run(ctx context.Context) {
+	for {
+		if !sleep(ctx, m.between(300, 2500)) {
+			return
+		}
+		i := m.random.IntN(len(m.workers))
+		switch n := m.random.IntN(20); {
+		case n < 6:
+			m.restart(ctx, fmt.Sprintf("kill worker %d", i), m.workers[i], syscall.SIGKILL, false)
+		case n < 9:
+			m.restart(ctx, fmt.Sprintf("kill worker %d and delete its state", i), m.workers[i], syscall.SIGKILL, true)
+		case n < 11:
+			m.restart(ctx, fmt.Sprintf("stop worker %d", i), m.workers[i], syscall.SIGTERM, false)
+		case n < 12:
+			m.restart(ctx, fmt.Sprintf("stop worker %d and delete its state", i), m.workers[i], syscall.SIGTERM, true)
+		case n < 14:
+			m.freeze(ctx, i)
+		case n < 15:
+			m.restart(ctx, "kill the broker", m.broker, syscall.SIGKILL, false)
+		case n < 16:
+			m.restart(ctx, "stop the broker", m.broker, syscall.SIGTERM, false)
+		default:
+			m.note("user code of worker %d fails", i)
+			m.workers[i].signal(syscall.SIGUSR1)
+		}
+	}
+}
+
+func (m *mischief) between(low, high int) time.Duration {
+	return time.Duration(low+m.random.IntN(high-low)) * time.Millisecond
+}
+
+// sleep reports whether the time was over before ctx was.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// restart ends a process and starts it again after a while.
+func (m *mischief) restart(ctx context.Context, what string, p *process, by syscall.Signal, wipe bool) {
+	down := m.between(0, 1500)
+	m.note("%s, for %v", what, down)
+	p.end(by)
+	if wipe {
+		if err := os.RemoveAll(p.dir); err != nil {
+			m.t.Error(err)
+		}
+	}
+	sleep(ctx, down)
+	p.start()
+}
+
+// freeze stops a worker as a long pause of its machine does. Exactly once it is for longer than the session, so that
+// others have its tasks when it goes on. At least once what it then writes is not fenced, as in Kafka, so it is shorter.
+func (m *mischief) freeze(ctx context.Context, i int) {
+	d := m.between(7000, 9000)
+	if m.s.AtLeastOnce {
+		d = m.between(500, 3000)
+	}
+	m.note("freeze worker %d for %v", i, d)
+	m.workers[i].signal(syscall.SIGSTOP)
+	sleep(ctx, d)
+	m.workers[i].signal(syscall.SIGCONT)
+}
