@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/thalweg/thalweg/internal/trial/spec"
@@ -9,32 +10,40 @@ import (
 // pair is two records of the same key that are near enough.
 type pair struct{ l, r Record }
 
-// streamJoins: each pair comes once in all joins. A record that has found none comes with nothing once its time is over,
-// from the left in the left join, from both sides in the outer.
+// streamJoins: each pair comes once in all joins. A record that has found none comes once with nothing, from the left in the
+// left join, from both sides in the outer: never before its time is over, and at the latest when as much time has passed
+// again, since records are looked for when the last one that was seen is due.
 func (c *check) streamJoins() {
-	var inner, left, outer []string
+	var inner, left, leftMay, right, rightMay []string
+	keep := spec.Within.Milliseconds() + spec.Grace.Milliseconds()
 	for p := range c.topics[spec.Clicks] {
 		clicks, views := c.topics[spec.Clicks][p], c.topics[spec.Views][p]
 		pairs, matched := match(clicks, views, spec.Within.Milliseconds())
 		for _, m := range pairs {
 			inner = append(inner, m.l.Key+" "+m.l.Value+" "+m.r.Value)
 		}
-		over := max(latest(clicks), latest(views)) - spec.Within.Milliseconds() - spec.Grace.Milliseconds()
-		for _, l := range clicks {
-			if !matched[l.Value] && l.Time < over {
-				left = append(left, l.Key+" "+l.Value+" nothing")
+		now := max(latest(clicks), latest(views))
+		alone := func(records []Record, format string) (must, may []string) {
+			for _, r := range records {
+				switch s := r.Key + " " + fmt.Sprintf(format, r.Value); {
+				case matched[r.Value]:
+				case r.Time+2*keep < now:
+					must = append(must, s)
+				case r.Time+keep < now:
+					may = append(may, s)
+				}
 			}
+			return must, may
 		}
-		for _, r := range views {
-			if !matched[r.Value] && r.Time < over {
-				outer = append(outer, r.Key+" nothing "+r.Value)
-			}
-		}
+		must, may := alone(clicks, "%s nothing")
+		left, leftMay = append(left, must...), append(leftMay, may...)
+		must, may = alone(views, "nothing %s")
+		right, rightMay = append(right, must...), append(rightMay, may...)
 	}
 	left = append(left, inner...)
-	c.sameBag(spec.InnerOut, inner)
-	c.sameBag(spec.LeftOut, left)
-	c.sameBag(spec.OuterOut, append(outer, left...))
+	c.sameBag(spec.InnerOut, inner, nil)
+	c.sameBag(spec.LeftOut, left, leftMay)
+	c.sameBag(spec.OuterOut, append(left, right...), append(leftMay, rightMay...))
 }
 
 func match(ls, rs []Record, within int64) (pairs []pair, matched map[string]bool) {
@@ -53,8 +62,8 @@ func match(ls, rs []Record, within int64) (pairs []pair, matched map[string]bool
 // tableJoins: a chapter's rows are all in the table before its records come. A versioned table answers for the record's time, the
 // other one with the row that was written last.
 func (c *check) tableJoins() {
-	c.sameBag(spec.VisitsOut, c.joined(spec.Visits, spec.People, "nobody", false))
-	c.sameBag(spec.TradesOut, c.joined(spec.Trades, spec.Quotes, "none", true))
+	c.sameBag(spec.VisitsOut, c.joined(spec.Visits, spec.People, "nobody", false), nil)
+	c.sameBag(spec.TradesOut, c.joined(spec.Trades, spec.Quotes, "none", true), nil)
 }
 
 func (c *check) joined(stream, table, nothing string, versioned bool) (want []string) {
