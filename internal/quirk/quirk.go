@@ -14,9 +14,12 @@ const (
 	// UnseenDeletes lets results of joins stand that were made with a row that
 	// was put and deleted between two flushes of its table's cache.
 	UnseenDeletes
+	// ExpiredUnseen stores the record that closes windows before they are
+	// emitted on close, so that those are lost which expire with it.
+	ExpiredUnseen
 
 	// All is all of them.
-	All = StaleForeignJoins | UnseenDeletes
+	All = StaleForeignJoins | UnseenDeletes | ExpiredUnseen
 )
 
 // Has reports whether a fault is in the set.
