@@ -60,7 +60,7 @@ func trial(t *testing.T, seed uint64) {
 	t.Logf("at least once %v, protocol 1 %v, old times %v, cached %v, %d processes of %d workers, static members %v; logs in %s",
 		with.atLeastOnce, with.protocol1, with.old, with.cached, processes, s.Workers, static, dir)
 
-	m := &mischief{t: t, random: random, s: s, broker: newProcess(t, dir, "broker", "TRIAL_BROKER="+address)}
+	m := &mischief{t: t, random: random, s: s, static: static, broker: newProcess(t, dir, "broker", "TRIAL_BROKER="+address)}
 	send, err := newSender(s.Brokers, pace)
 	require.NoError(t, err)
 	t.Cleanup(send.close)

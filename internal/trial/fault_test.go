@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,45 +18,57 @@ type mischief struct {
 	t       *testing.T
 	random  *rand.Rand
 	s       settings
+	static  bool // the workers are static members
 	broker  *process
 	workers []*process
 
-	mu  sync.Mutex
 	log []string // what was done and when
 }
 
 func (m *mischief) note(format string, args ...any) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.log = append(m.log, time.Now().UTC().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// run does faults until ctx is done.
+// run does faults until ctx is done: a few in a row, then none for as long as the group needs to see who is left.
 func (m *mischief) run(ctx context.Context) {
 	for {
-		if !sleep(ctx, m.between(300, 2500)) {
+		for range 1 + m.random.IntN(3) {
+			if !sleep(ctx, m.between(300, 1500)) {
+				return
+			}
+			m.one(ctx)
+		}
+		calm := m.between(1000, 3000)
+		if !m.static {
+			calm += sessionTimeout
+		}
+		if !sleep(ctx, calm) {
 			return
 		}
-		i := m.random.IntN(len(m.workers))
-		switch n := m.random.IntN(20); {
-		case n < 6:
-			m.restart(ctx, fmt.Sprintf("kill worker %d", i), m.workers[i], syscall.SIGKILL, false)
-		case n < 9:
-			m.restart(ctx, fmt.Sprintf("kill worker %d and delete its state", i), m.workers[i], syscall.SIGKILL, true)
-		case n < 11:
-			m.restart(ctx, fmt.Sprintf("stop worker %d", i), m.workers[i], syscall.SIGTERM, false)
-		case n < 12:
-			m.restart(ctx, fmt.Sprintf("stop worker %d and delete its state", i), m.workers[i], syscall.SIGTERM, true)
-		case n < 14:
-			m.freeze(ctx, i)
-		case n < 15:
-			m.restart(ctx, "kill the broker", m.broker, syscall.SIGKILL, false)
-		case n < 16:
-			m.restart(ctx, "stop the broker", m.broker, syscall.SIGTERM, false)
-		default:
-			m.note("user code of worker %d fails", i)
-			m.workers[i].signal(syscall.SIGUSR1)
-		}
+	}
+}
+
+// one does one fault.
+func (m *mischief) one(ctx context.Context) {
+	i := m.random.IntN(len(m.workers))
+	switch n := m.random.IntN(20); {
+	case n < 6:
+		m.restart(ctx, fmt.Sprintf("kill worker %d", i), m.workers[i], syscall.SIGKILL, false)
+	case n < 9:
+		m.restart(ctx, fmt.Sprintf("kill worker %d and delete its state", i), m.workers[i], syscall.SIGKILL, true)
+	case n < 11:
+		m.restart(ctx, fmt.Sprintf("stop worker %d", i), m.workers[i], syscall.SIGTERM, false)
+	case n < 12:
+		m.restart(ctx, fmt.Sprintf("stop worker %d and delete its state", i), m.workers[i], syscall.SIGTERM, true)
+	case n < 14:
+		m.freeze(ctx, i)
+	case n < 15:
+		m.restart(ctx, "kill the broker", m.broker, syscall.SIGKILL, false)
+	case n < 16:
+		m.restart(ctx, "stop the broker", m.broker, syscall.SIGTERM, false)
+	default:
+		m.note("user code of worker %d fails", i)
+		m.workers[i].signal(syscall.SIGUSR1)
 	}
 }
 

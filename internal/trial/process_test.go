@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -21,6 +22,12 @@ import (
 
 // TestMain makes this binary a broker or a worker where a trial starts it as one.
 func TestMain(m *testing.M) {
+	if os.Getenv("TRIAL_BROKER") != "" || os.Getenv("TRIAL_WORKER") != "" {
+		go func() { // ends with the trial, however that ends
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(3)
+		}()
+	}
 	var err error
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	switch {
@@ -104,6 +111,10 @@ func (p *process) start() {
 	cmd := exec.Command(self, p.dir)
 	cmd.Env = append(os.Environ(), p.env)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if _, err := cmd.StdinPipe(); err != nil { // which nobody writes to
+		p.t.Error(err)
+		return
+	}
 	fmt.Fprintf(p.log, "=== start\n")
 	if err := cmd.Start(); err != nil {
 		p.t.Error(err)

@@ -64,7 +64,7 @@ const (
 	History = time.Hour
 
 	// Chapter is how much event time a part of the input takes; the parts begin at its multiples.
-	Chapter = 16 * time.Minute
+	Chapter = 12 * time.Minute
 )
 
 // Dropped is the beginning of the ids that the pipe leaves out.
