@@ -112,3 +112,6 @@ func (m *mischief) freeze(ctx context.Context, i int) {
 	sleep(ctx, d)
 	m.workers[i].signal(syscall.SIGCONT)
 }
+
+// light has one of the next calls of user code fail.
+func (f *fuse) light() { f.calls.Store(1 + rand.Int64N(50)) }

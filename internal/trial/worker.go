@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -75,11 +74,8 @@ func runWorker(ctx context.Context, s settings, backend state.Backend, f *fuse, 
 
 var errBurnt = errors.New("user code failed, as the trial wants it to")
 
-// fuse makes user code fail once, some calls after it was lit. It may be used by several goroutines.
+// fuse makes user code fail once, calls from now. It may be used by several goroutines.
 type fuse struct{ calls atomic.Int64 }
-
-// light has one of the next calls of user code fail.
-func (f *fuse) light() { f.calls.Store(1 + rand.Int64N(50)) }
 
 func (f *fuse) burn() error {
 	if f.calls.Load() > 0 && f.calls.Add(-1) == 0 {
