@@ -22,9 +22,9 @@ import (
 
 const (
 	// perTopic is how many records of each topic a chapter has.
-	perTopic = 120
+	perTopic = 150
 	// pace is how long it takes to send them.
-	pace = 5 * time.Second
+	pace = 8 * time.Second
 	// patience is how long the application may take for all input, faults or not.
 	patience = 4 * time.Minute
 	// settling is how long it may take for the last results once nobody disturbs it any more.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +23,8 @@ type mischief struct {
 	broker  *process
 	workers []*process
 
-	log []string // what was done and when
+	log    []string       // what was done and when
+	frozen sync.WaitGroup // of workers that will go on
 }
 
 func (m *mischief) note(format string, args ...any) {
@@ -31,6 +33,7 @@ func (m *mischief) note(format string, args ...any) {
 
 // run does faults until ctx is done: a few in a row, then none for as long as the group needs to see who is left.
 func (m *mischief) run(ctx context.Context) {
+	defer m.frozen.Wait()
 	for {
 		for range 1 + m.random.IntN(3) {
 			if !sleep(ctx, m.between(300, 1500)) {
@@ -100,8 +103,9 @@ func (m *mischief) restart(ctx context.Context, what string, p *process, by sysc
 	p.start()
 }
 
-// freeze stops a worker as a long pause of its machine does. Exactly once it is for longer than the session, so that
-// others have its tasks when it goes on. At least once what it then writes is not fenced, as in Kafka, so it is shorter.
+// freeze stops a worker as a long pause of its machine does, while other faults go on. Exactly once it is for longer than the
+// session, so that others have its tasks when it goes on. At least once what it then writes is not fenced, as in Kafka, so
+// it is shorter.
 func (m *mischief) freeze(ctx context.Context, i int) {
 	d := m.between(7000, 9000)
 	if m.s.AtLeastOnce {
@@ -109,8 +113,10 @@ func (m *mischief) freeze(ctx context.Context, i int) {
 	}
 	m.note("freeze worker %d for %v", i, d)
 	m.workers[i].signal(syscall.SIGSTOP)
-	sleep(ctx, d)
-	m.workers[i].signal(syscall.SIGCONT)
+	m.frozen.Go(func() {
+		sleep(ctx, d)
+		m.workers[i].signal(syscall.SIGCONT)
+	})
 }
 
 // light has one of the next calls of user code fail.
