@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/thalweg/thalweg/broker"
 	"github.com/thalweg/thalweg/internal/engine"
@@ -47,7 +48,10 @@ func TestMain(m *testing.M) {
 func brokerProcess(address, dir string, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	cluster, err := broker.StartEmbedded(ctx, broker.Config{Listeners: []broker.Listener{{Address: address}}, DataDir: dir, Logger: log})
+	cluster, err := broker.StartEmbedded(ctx, broker.Config{
+		Listeners: []broker.Listener{{Address: address}}, DataDir: dir, Logger: log,
+		CompactionCheck: time.Second, RetentionCheck: time.Second,
+	})
 	if err != nil {
 		return err
 	}

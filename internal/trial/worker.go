@@ -35,6 +35,8 @@ func (s settings) config(backend state.Backend, log *slog.Logger) runtime.Config
 		ApplicationID: application, Brokers: s.Brokers, State: backend, InstanceID: s.Instance, Workers: s.Workers,
 		CommitInterval: 100 * time.Millisecond, SessionTimeout: sessionTimeout, HeartbeatInterval: time.Second,
 		TransactionTimeout: 4 * time.Second, RetryAfter: 100 * time.Millisecond, StateMemory: 64 << 20, Logger: log,
+		// Segments that are soon full, so that the broker compacts and deletes within the trial.
+		InternalTopics: map[string]string{"segment.bytes": "16384", "min.cleanable.dirty.ratio": "0.01"},
 		OnUncaught: func(err error) runtime.UncaughtAction {
 			if errors.Is(err, errBurnt) {
 				return runtime.RestartTasks
