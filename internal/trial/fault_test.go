@@ -71,7 +71,7 @@ func (m *mischief) one(ctx context.Context) {
 		m.restart(ctx, "stop the broker", m.broker, syscall.SIGTERM, false)
 	default:
 		m.note("user code of worker %d fails", i)
-		m.workers[i].signal(syscall.SIGUSR1)
+		m.workers[i].fail()
 	}
 }
 
@@ -101,6 +101,10 @@ func (m *mischief) restart(ctx context.Context, what string, p *process, by sysc
 	}
 	sleep(ctx, down)
 	p.start()
+	if p != m.broker && m.random.IntN(3) == 0 {
+		m.note("user code fails as soon as it runs again")
+		p.fail()
+	}
 }
 
 // freeze stops a worker as a long pause of its machine does, while other faults go on. Exactly once it is for longer than the

@@ -3,6 +3,7 @@
 package trial
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,12 +24,6 @@ import (
 
 // TestMain makes this binary a broker or a worker where a trial starts it as one.
 func TestMain(m *testing.M) {
-	if os.Getenv("TRIAL_BROKER") != "" || os.Getenv("TRIAL_WORKER") != "" {
-		go func() { // ends with the trial, however that ends
-			_, _ = io.Copy(io.Discard, os.Stdin)
-			os.Exit(3)
-		}()
-	}
 	var err error
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	switch {
@@ -48,6 +43,7 @@ func TestMain(m *testing.M) {
 func brokerProcess(address, dir string, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go obey(func() {})
 	cluster, err := broker.StartEmbedded(ctx, broker.Config{
 		Listeners: []broker.Listener{{Address: address}}, DataDir: dir, Logger: log,
 		CompactionCheck: time.Second, RetentionCheck: time.Second,
@@ -59,7 +55,18 @@ func brokerProcess(address, dir string, log *slog.Logger) error {
 	return cluster.Close()
 }
 
-// workerProcess runs the application. SIGUSR1 has user code fail.
+// obey calls f for each byte that the trial writes. It ends the process with the trial, however that ends.
+func obey(f func()) {
+	in := bufio.NewReader(os.Stdin)
+	for {
+		if _, err := in.ReadByte(); err != nil {
+			os.Exit(3)
+		}
+		f()
+	}
+}
+
+// workerProcess runs the application. User code fails when the trial says so.
 func workerProcess(encoded, dir string, log *slog.Logger) error {
 	var s settings
 	if err := json.Unmarshal([]byte(encoded), &s); err != nil {
@@ -67,13 +74,8 @@ func workerProcess(encoded, dir string, log *slog.Logger) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	f, lit := &fuse{}, make(chan os.Signal, 1)
-	signal.Notify(lit, syscall.SIGUSR1)
-	go func() {
-		for range lit {
-			f.light()
-		}
-	}()
+	f := &fuse{}
+	go obey(f.light)
 	return runWorker(ctx, s, engine.Dir(dir), f, log)
 }
 
@@ -87,6 +89,7 @@ type process struct {
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
+	in    io.Writer     // what the process obeys
 	done  chan struct{} // closed when cmd has ended
 	meant bool          // that it ends
 }
@@ -115,7 +118,8 @@ func (p *process) start() {
 	cmd := exec.Command(self, p.dir)
 	cmd.Env = append(os.Environ(), p.env)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	if _, err := cmd.StdinPipe(); err != nil { // which nobody writes to
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		p.t.Error(err)
 		return
 	}
@@ -126,7 +130,7 @@ func (p *process) start() {
 	}
 	done := make(chan struct{})
 	p.mu.Lock()
-	p.cmd, p.done, p.meant = cmd, done, false
+	p.cmd, p.in, p.done, p.meant = cmd, in, done, false
 	p.mu.Unlock()
 	go func() {
 		defer close(done)
@@ -143,6 +147,13 @@ func (p *process) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = p.cmd.Process.Signal(s) // it may have ended, which is told where it is waited for
+}
+
+// fail has user code of a worker fail.
+func (p *process) fail() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = p.in.Write([]byte{'!'}) // it may have ended
 }
 
 // end ends the process and waits until it is gone.
