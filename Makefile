@@ -50,7 +50,7 @@ fuzz: setup ## every fuzz target for FUZZTIME (20s); PKGS= narrows
 sim: setup ## simulations from seeds; SEED=n repeats one, SEEDS=n runs more
 	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/each sim
 
-chaos: setup ## real processes killed, stopped and cut off, with a verifier
+chaos: setup ## real processes killed, frozen and restarted under faults, with a verifier; SEED=n, SEEDS=n
 	@FLAGS="$(FLAGS)" SEED=$(SEED) SEEDS=$(SEEDS) build/each chaos
 
 bench: setup ## Go benchmarks; PKGS= and BENCH= narrow

@@ -3,25 +3,35 @@ package dsl
 import (
 	"math"
 
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/processor"
-	"github.com/thalweg/thalweg/topology"
-	"github.com/thalweg/thalweg/windowing"
 )
 
 // closer remembers up to which time closed windows were emitted. The time
 // travels with the committed offsets, so that no window is emitted again by a
 // task that takes over. (KIP-825)
 type closer struct {
-	key  string // in the metadata of the offsets
-	last int64  // -1: nothing was emitted yet
-	read bool
+	key    string // in the metadata of the offsets
+	last   int64  // -1: nothing was emitted yet
+	read   bool
+	behind bool // the record is stored first
 }
 
-func newCloser[K, A any, KW windowing.KeyOf[K]](_ *topology.Wiring, t *windowTable[K, A, KW]) *closer {
-	if !t.shape.final {
-		return nil
+func newCloser(b *Builder, store string) *closer {
+	return &closer{key: store, last: -1, behind: b.quirks.Has(quirk.ExpiredUnseen)}
+}
+
+// around emits the windows that a record closes and stores the record. A store
+// keeps windows for as long as they are open, by the time of what is stored, so
+// they are emitted before: the record that closes them may be much later.
+func (e *closer) around(emit, store func() error) error {
+	if e.behind {
+		emit, store = store, emit
 	}
-	return &closer{key: t.n.store, last: -1}
+	if err := emit(); err != nil {
+		return err
+	}
+	return store()
 }
 
 // due reports whether to look for windows that closed by the given time: it has

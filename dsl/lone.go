@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/thalweg/thalweg/internal/quirk"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
@@ -23,20 +24,21 @@ type loneRecords struct {
 	// keepLeft and keepRight are for how long after its time a record may still
 	// meet others.
 	keepLeft, keepRight int64
+	early               bool // as quirk.EarlyUnmatched
 	result              func(c *processor.Context, ts int64, left bool, key, value []byte) error
 	name                string
 	row, list           []byte
 }
 
 // newLoneRecords makes a side's access to them; nil in an inner join.
-func newLoneRecords[K, V, VO, VR any](j *streamJoin[K, V, VO, VR], w *topology.Wiring, t *joinTime, next processor.Node[K, VR]) *loneRecords {
+func newLoneRecords[K, V, VO, VR any](b *Builder, j *streamJoin[K, V, VO, VR], w *topology.Wiring, t *joinTime, next processor.Node[K, VR]) *loneRecords {
 	if j.lone == nil {
 		return nil
 	}
 	ks, vl, vr := serde.ForTask(j.ks), serde.ForTask(j.vl), serde.ForTask(j.vr)
 	grace := j.w.Grace.Milliseconds()
 	return &loneRecords{
-		st: j.lone.In(w.Context), time: t, name: j.name,
+		st: j.lone.In(w.Context), time: t, name: j.name, early: b.quirks.Has(quirk.EarlyUnmatched),
 		keepLeft: j.w.After.Milliseconds() + grace, keepRight: j.w.Before.Milliseconds() + grace,
 		result: func(c *processor.Context, ts int64, left bool, key, value []byte) error {
 			var k K
@@ -108,6 +110,9 @@ func (l *loneRecords) remove(ts int64, left bool, key []byte) error {
 // that of the side whose record moved the time.
 func (l *loneRecords) emit(c *processor.Context, keep int64) error {
 	t := l.time
+	if !l.early {
+		keep = min(keep, l.keepLeft, l.keepRight)
+	}
 	if t.min != math.MaxInt64 && t.min+keep >= t.now {
 		return nil
 	}
@@ -126,7 +131,9 @@ func (l *loneRecords) emit(c *processor.Context, keep int64) error {
 			return c.Broken(l.name, fmt.Errorf("dsl: pending record: %w", serde.ErrMalformed))
 		}
 		ts, left := int64(binary.BigEndian.Uint64(e.Key)), e.Key[8] == 1
-		t.min = ts
+		if l.early {
+			t.min = ts
+		}
 		if openLeft && openRight {
 			return nil
 		}
@@ -135,6 +142,7 @@ func (l *loneRecords) emit(c *processor.Context, keep int64) error {
 			keep = l.keepLeft
 		}
 		if ts+keep >= t.now {
+			t.min = min(t.min, ts)
 			openLeft, openRight = openLeft || left, openRight || !left
 			if openLeft && openRight && binary.BigEndian.Uint32(e.Value[1:]) > 1 {
 				return nil // at the next record of the list

@@ -78,6 +78,7 @@ func (t SessionWindowed[K, V]) Aggregate[A any, KW windowing.KeyOf[K]](store str
 
 // sessionTable is a table of sessions under construction.
 type sessionTable[K, A any, KW windowing.KeyOf[K]] struct {
+	b     *Builder
 	n     *tableNode[KW, A]
 	h     state.SessionHandle[K, A]
 	final bool
@@ -109,7 +110,7 @@ func newSessionTable[K, A any, KW windowing.KeyOf[K]](b *Builder, ks serde.Serde
 	n.reads = func() []string { return []string{store} }
 	n.getter = func(w *topology.Wiring) getter[KW, A] { return sessionGetter[K, A, KW]{h.In(w.Context), false} }
 	n.askOld = func(bool) bool { n.sendOld = true; return true }
-	return &sessionTable[K, A, KW]{n: n, h: h, final: final}
+	return &sessionTable[K, A, KW]{b: b, n: n, h: h, final: final}
 }
 
 type sessionGetter[K, A any, KW windowing.KeyOf[K]] struct {
@@ -169,7 +170,7 @@ func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topo
 		return n.emit(c, n.observed-n.grace-n.gap)
 	})
 	if t.final {
-		n.close = &closer{key: t.n.store, last: -1}
+		n.close = newCloser(t.b, t.n.store)
 	} else if n.st.Caching() {
 		c, next, sendOld := w.Context, n.next, n.sendOld
 		n.st.OnFlush(sendOld, func(k K, start, end int64, u state.Update[A]) error {
@@ -208,10 +209,10 @@ func (n *sessionNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error
 	}
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace - n.gap
-	if err := n.update(c, k, v, closed); err != nil || n.close == nil {
-		return abandoned(err)
+	if n.close == nil {
+		return abandoned(n.update(c, k, v, closed))
 	}
-	return n.emit(c, closed)
+	return abandoned(n.close.around(func() error { return n.emit(c, closed) }, func() error { return n.update(c, k, v, closed) }))
 }
 
 func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed int64) error {
@@ -290,9 +291,7 @@ func (n *sessionNode[K, V, A, KW]) forward(c *processor.Context, k K, start, end
 	return err
 }
 
-// emit forwards the sessions that have closed since the last time. As in Kafka
-// Streams the record at hand is stored before, so that after a jump of time a
-// session can be gone with its segment.
+// emit forwards the sessions that have closed since the last time.
 func (n *sessionNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
 	if !n.close.due(c, closed) || closed < 1 {
 		return nil

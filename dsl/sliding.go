@@ -91,7 +91,10 @@ func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		n := &slidingWindowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), diff: t.w.Difference.Milliseconds(), grace: t.w.Grace.Milliseconds(),
-			step: st, observed: -1, late: t.late, close: newCloser(w, wt),
+			step: st, observed: -1, late: t.late,
+		}
+		if wt.shape.final {
+			n.close = newCloser(b, wt.n.store)
 		}
 		w.Context.KeepTime(n.name, &n.observed)
 		idleAfter(w, id, t.idle, &n.observed, func(c *processor.Context, ts int64) error {
@@ -149,10 +152,10 @@ func (n *slidingWindowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V)
 	if t < n.diff {
 		return abandoned(n.early(c, k, v, t, closed))
 	}
-	if err := n.usual(c, k, v, t, closed); err != nil || n.close == nil {
-		return abandoned(err)
+	if n.close == nil {
+		return abandoned(n.usual(c, k, v, t, closed))
 	}
-	return n.emit(c, closed)
+	return abandoned(n.close.around(func() error { return n.emit(c, closed) }, func() error { return n.usual(c, k, v, t, closed) }))
 }
 
 // fetch collects the key's windows that begin from..to, before any changes.
@@ -313,9 +316,7 @@ func (n *slidingWindowNode[K, V, A, KW]) create(c *processor.Context, k K, from 
 	return n.set(c, k, start, Change[A]{New: from.value, HasNew: true}, from.ts)
 }
 
-// emit forwards the windows that have closed since the last time. As in Kafka
-// Streams the record at hand is stored before, so that after a jump of time a
-// window can have expired.
+// emit forwards the windows that have closed since the last time.
 func (n *slidingWindowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
 	if !n.close.due(c, closed) {
 		return nil

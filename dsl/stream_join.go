@@ -171,7 +171,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 		n.join = func(c *processor.Context, k K, v V, o Maybe[VO]) (VR, error) {
 			return j.call(c, k, Maybe[V]{v, true}, o)
 		}
-		n.lone = newLoneRecords(j, w, n.time, n.next)
+		n.lone = newLoneRecords(b, j, w, n.time, n.next)
 		idleAfter(w, id, j.idle, &n.time.now, func(c *processor.Context, ts int64) error {
 			n.time.now = max(n.time.now, ts)
 			if n.lone == nil {
@@ -192,7 +192,7 @@ func (j *streamJoin[K, V, VO, VR]) attach(b *Builder, s Stream[K, V], o Stream[K
 		n.join = func(c *processor.Context, k K, v VO, o Maybe[V]) (VR, error) {
 			return j.call(c, k, o, Maybe[VO]{v, true})
 		}
-		n.lone = newLoneRecords(j, w, n.time, n.next)
+		n.lone = newLoneRecords(b, j, w, n.time, n.next)
 		n.ks, n.vs = serde.ForTask(j.ks), serde.ForTask(j.vr)
 		return n
 	}, o.p)
@@ -256,7 +256,7 @@ func (n *streamJoinNode[K, V, VO, VR]) meet(c *processor.Context, k K, v V) erro
 	f := c.Frame()
 	t := f.Timestamp
 	if n.lone != nil && t == n.time.now {
-		if err := n.lone.emit(c, n.after+n.grace); err != nil {
+		if err := n.lone.emit(c, plus(n.after, n.grace)); err != nil {
 			return err
 		}
 	}
@@ -285,7 +285,10 @@ func (n *streamJoinNode[K, V, VO, VR]) meet(c *processor.Context, k K, v V) erro
 	if met || !n.outer {
 		return nil
 	}
-	if to < n.time.now {
+	if !n.lone.early {
+		to = plus(to, n.grace)
+	}
+	if to < n.time.now { // too late to be met
 		return n.forward(c, k, v, Maybe[VO]{}, t)
 	}
 	n.time.min = min(n.time.min, t)

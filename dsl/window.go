@@ -118,7 +118,10 @@ func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTa
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		n := &windowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), w: t.w, grace: t.w.GraceMillis(), step: st,
-			hide: in.value == nil && !st.null, observed: -1, late: t.late, close: newCloser(w, wt),
+			hide: in.value == nil && !st.null, observed: -1, late: t.late,
+		}
+		if wt.shape.final {
+			n.close = newCloser(b, wt.n.store)
 		}
 		w.Context.KeepTime(n.name, &n.observed)
 		idleAfter(w, id, t.idle, &n.observed, func(c *processor.Context, ts int64) error {
@@ -302,7 +305,15 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 	}
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace
-	ts := f.Timestamp
+	if n.close == nil {
+		return n.add(c, k, v, closed)
+	}
+	return n.close.around(func() error { return n.emit(c, closed) }, func() error { return n.add(c, k, v, closed) })
+}
+
+// add aggregates the record into its windows that are open.
+func (n *windowNode[K, V, A, KW]) add(c *processor.Context, k K, v V, closed int64) error {
+	ts := c.Frame().Timestamp
 	for start, ok := n.w.First(ts); ok; start, ok = n.w.Next(start, ts) {
 		end := n.w.End(start)
 		if end <= closed {
@@ -316,10 +327,7 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 			return abandoned(err)
 		}
 	}
-	if n.close == nil {
-		return nil
-	}
-	return n.emit(c, closed)
+	return nil
 }
 
 // update aggregates the record into one window.
@@ -343,9 +351,7 @@ func (n *windowNode[K, V, A, KW]) update(c *processor.Context, k K, v V, start i
 	return n.set(c, k, start, ch, ts)
 }
 
-// emit forwards the windows that have closed since the last time. As in Kafka
-// Streams the record at hand is stored before, so that after a jump of time a
-// window can have expired.
+// emit forwards the windows that have closed since the last time.
 func (n *windowNode[K, V, A, KW]) emit(c *processor.Context, closed int64) error {
 	if !n.close.due(c, closed) {
 		return nil

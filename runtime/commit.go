@@ -173,7 +173,7 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 			continue
 		}
 		if err := s.task.Flush(now); err != nil {
-			if transient(err) || retryable(err) {
+			if w.survives(err) {
 				return err, nil
 			}
 			return nil, err
@@ -195,7 +195,7 @@ func (w *worker) flush(ctx context.Context) (err, fatal error) {
 	}
 	err = w.producer.Flush(ctx, w.wake)
 	w.notify() // Flush may have taken a wake-up meant for the loop
-	if err != nil && !transient(err) && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !w.survives(err) {
 		return nil, err
 	}
 	return err, nil

@@ -39,6 +39,40 @@ func TestUncaughtErrors(t *testing.T) {
 	})
 }
 
+// TestUncaughtErrorsOfFlush: what fails behind a cache fails in the commit, and
+// OnUncaught decides about it, too.
+func TestUncaughtErrorsOfFlush(t *testing.T) {
+	eachGuarantee(t, map[string]int32{"lines": 1, "out": 1}, func(t *testing.T, r *rig, g Guarantee) {
+		var failures, uncaught atomic.Int32
+		b := dsl.NewBuilder()
+		b.Stream(linesTopic).GroupByKey().Reduce("lines-store", func(a, v string) string { return a + "+" + v }).ToStream().
+			TryMapValues(func(_ *processor.Context, r processor.Record[string, string]) (string, error) {
+				if broken(r.Value) && failures.Add(1) <= 3 {
+					return "", errBroken
+				}
+				return r.Value, nil
+			}).
+			To(outTopic)
+		topo, err := b.Build()
+		require.NoError(t, err)
+		cfg := r.config("app")
+		cfg.Guarantee, cfg.RetryAfter = g, 5*time.Millisecond
+		cfg.OnUncaught = func(err error) UncaughtAction {
+			require.ErrorIs(t, err, errBroken)
+			uncaught.Add(1)
+			return RestartTasks
+		}
+		p := r.start(topo, cfg)
+		r.produce("lines", 0, kv{"k", "broken"})
+		got := values(r.committed("out", 0, count(1)))
+		if g == ExactlyOnce {
+			require.Equal(t, []string{"broken"}, got)
+		}
+		require.Equal(t, int32(3), uncaught.Load())
+		require.NoError(t, p.stop())
+	})
+}
+
 func TestUncaughtErrorsStop(t *testing.T) {
 	r := newRig(t, map[string]int32{"lines": 1, "out": 1})
 	cfg := r.config("app")

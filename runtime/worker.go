@@ -418,21 +418,31 @@ func (w *worker) rest() {
 // recover turns errors that end the transaction into an abort. It returns those
 // that end the application.
 func (w *worker) recover(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	if !w.survives(err) {
+		return err
+	}
+	return w.abort()
+}
+
+// survives reports whether an error ends the transaction only, and notes it as
+// the cause of the abort that follows. It is asked once about each error, wherever
+// in the transaction that is.
+func (w *worker) survives(err error) bool {
+	switch {
 	case transient(err):
 		w.cause = err
-		return w.abort()
 	case retryable(err):
 		w.cause, w.least = err, w.app.cfg.RetryAfter
-		return w.abort()
 	case w.app.cfg.OnUncaught != nil && w.app.cfg.OnUncaught(err) == RestartTasks:
 		w.app.logger.Error("task failed, its worker's tasks begin again from the last commit", "worker", w.index, "err", err)
 		w.cause, w.least = err, w.app.cfg.RetryAfter
-		return w.abort()
+	default:
+		return false
 	}
-	return err
+	return true
 }
 
 // stop ends the worker in order: commit, close.

@@ -14,9 +14,16 @@ const (
 	// UnseenDeletes lets results of joins stand that were made with a row that
 	// was put and deleted between two flushes of its table's cache.
 	UnseenDeletes
+	// ExpiredUnseen stores the record that closes windows before they are
+	// emitted on close, so that those are lost which expire with it.
+	ExpiredUnseen
+	// EarlyUnmatched gives the unmatched result of a late record of a join of
+	// streams while others may still match it, and looks for unmatched records
+	// when the last of them is due.
+	EarlyUnmatched
 
 	// All is all of them.
-	All = StaleForeignJoins | UnseenDeletes
+	All = StaleForeignJoins | UnseenDeletes | ExpiredUnseen | EarlyUnmatched
 )
 
 // Has reports whether a fault is in the set.
