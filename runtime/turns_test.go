@@ -62,7 +62,7 @@ func TestTurns(t *testing.T) {
 	for p := range int32(3) {
 		r.produce("lines", p, rs...)
 	}
-	did := &turns{clock: time.Now()}
+	did := new(turns)
 	b := dsl.NewBuilder()
 	b.Stream(linesTopic).Process("slow", func() *slowTask { return &slowTask{did, new(int)} }).To(outTopic)
 	topo, err := b.Build()
@@ -84,6 +84,7 @@ func TestTurns(t *testing.T) {
 					}
 				}
 				if fetched == 3 {
+					did.clock = w.clock()
 					w.clock = func() time.Time { return did.clock }
 					a.Resume()
 				}
