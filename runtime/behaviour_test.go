@@ -362,15 +362,7 @@ func TestChangelogMadeAnew(t *testing.T) {
 	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 3 })
 	require.NoError(t, p.stop())
 
-	del := kmsg.NewPtrDeleteTopicsRequest()
-	del.TopicNames = []string{"app-counts-changelog"}
-	dt := kmsg.NewDeleteTopicsRequestTopic()
-	dt.Topic = kmsg.StringPtr("app-counts-changelog")
-	del.Topics = append(del.Topics, dt)
-	resp, err := del.RequestWith(t.Context(), r.client)
-	require.NoError(t, err)
-	require.Zero(t, resp.Topics[0].ErrorCode)
-
+	r.deleteTopic("app-counts-changelog")
 	p = r.start(wordCount(t), cfg)
 	r.produce("lines", 0, kv{"", "a"})
 	r.committed("counts", 0, func(rs []*kgo.Record) bool { return last(rs)["a"] == 1 })

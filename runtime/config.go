@@ -159,10 +159,12 @@ type Config struct {
 	// DeadLetterTopic takes the records for which OnError chose DeadLetter. It
 	// has to exist.
 	DeadLetterTopic string
-	// OnState is told of changes of the application's state. It must not block.
+	// OnState is told of changes of the application's state, one after the other.
+	// It may ask the application whatever it likes, and must not block.
 	OnState func(from, to State)
 	// OnRestore is told how the restoring of stores goes. It is called by
-	// several goroutines and must not block.
+	// several goroutines, may ask the application whatever it likes, and must not
+	// block.
 	OnRestore func(RestoreProgress)
 
 	// Logger gets what happens. Default slog.Default().

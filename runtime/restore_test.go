@@ -102,3 +102,31 @@ func restored(t *testing.T, b state.Backend) (rows map[string]string, position i
 	require.NoError(t, it.Close())
 	return rows, view.Position().Offset
 }
+
+// TestWipedStoreForgets: a store whose rows are of another changelog, and are
+// dropped, has nothing of them in memory either.
+func TestWipedStoreForgets(t *testing.T) {
+	r := newRig(t, map[string]int32{"lines": 1, "out": 1})
+	b := dsl.NewBuilder()
+	b.Table(linesTopic, "names", dsl.Uncached()).Suppress(dsl.Every(time.Minute), dsl.Named("calm")).ToStream().To(outTopic)
+	topo, err := b.Build()
+	require.NoError(t, err)
+	cfg := r.config("app")
+	cfg.Workers, cfg.State = 1, new(disk)
+	minute := func(m int64) func(int) int64 { return func(int) int64 { return versionsBegin + m*60_000 } }
+	p := r.start(topo, cfg)
+	r.produceAt("lines", minute(0), kv{"a", "1"})
+	require.Eventually(t, func() bool { return p.Metrics().RecordsIn == 1 }, 20*time.Second, time.Millisecond)
+	require.NoError(t, p.stop())
+
+	for _, s := range topo.Stores {
+		if s.Name != "names" {
+			r.deleteTopic(s.Changelog("app"))
+		}
+	}
+	p = r.start(topo, cfg)
+	r.produceAt("lines", minute(2), kv{"b", "2"}) // would let a go
+	r.produceAt("lines", minute(4), kv{"c", "3"}) // lets b go
+	require.Equal(t, []string{"2"}, values(r.committed("out", 0, count(1))))
+	require.NoError(t, p.stop())
+}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/state"
+	"github.com/thalweg/thalweg/state/mem"
+	"github.com/thalweg/thalweg/state/pebble"
 )
 
 // benchKeys returns keys of which a benchmark takes the next one each time.
@@ -91,6 +93,53 @@ func BenchmarkRestore(b *testing.B) {
 		}
 		if i++; i%10_000 == 0 {
 			require.NoError(b, txn.Commit())
+		}
+	}
+}
+
+// Claim: the tasks of a worker cost one write of the local engine for each commit,
+// not one each. A worker has a hundred tasks here that have written ten rows each.
+func BenchmarkCommitOfManyTasks(b *testing.B) {
+	const tasks, rows = 100, 10
+	for _, backend := range []state.Backend{mem.New(), pebble.Dir(b.TempDir())} {
+		for _, together := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%s/together=%v", backend.Name(), together), func(b *testing.B) {
+				db, err := state.Open(backend, state.Options{})
+				require.NoError(b, err)
+				defer db.Close()
+				worker := db.NewTxn()
+				txns := []*state.Txn{worker}
+				var parts []*state.Partition
+				for n := range int32(tasks) {
+					txn, p := openPartition(b, db, "s", n)
+					if parts = append(parts, p); together {
+						worker.Join(txn)
+					} else {
+						txns = append(txns, txn)
+					}
+				}
+				keys := benchKeys(10_000)
+				i := 0
+				for b.Loop() {
+					i++
+					for n, p := range parts {
+						for r := range rows {
+							if err := p.Put([]byte(keys[(i*7919+n*rows+r)%len(keys)]), []byte("a value of some length")); err != nil {
+								b.Fatal(err)
+							}
+						}
+						p.SetPosition(state.Position{Offset: int64(i)})
+					}
+					for _, txn := range txns {
+						if err := txn.Commit(); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				for _, p := range parts {
+					worker.Release(p)
+				}
+			})
 		}
 	}
 }

@@ -195,14 +195,17 @@ func (d *DB) Drop(store string, partition int32) error {
 
 // View returns the committed content of a store-partition as it is in s, which
 // may be a snapshot or the engine itself, for reading from any one goroutine.
-// ok is false when the engine holds no such store-partition.
+// ok is false when s holds no such store-partition.
 func (d *DB) View(s Reader, store string, partition int32) (p *Partition, ok bool, err error) {
-	d.mu.Lock()
-	prefix, ok := d.parts[partitionID{store, partition}]
-	d.mu.Unlock()
-	if !ok {
-		return nil, false, nil
+	// Not by what the catalog says now: it may have been dropped and made anew.
+	v, ok, err := s.Get(nil, catalogKey(partitionID{store, partition}))
+	if err != nil || !ok {
+		return nil, false, err
 	}
+	if len(v) != prefixSize {
+		return nil, false, fmt.Errorf("%w: prefix of %d bytes", ErrCorrupt, len(v))
+	}
+	prefix := binary.BigEndian.Uint32(v)
 	pos, err := position(s, prefix)
 	if err != nil {
 		return nil, false, err

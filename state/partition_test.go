@@ -31,6 +31,34 @@ func openPartition(t testing.TB, db *state.DB, store string, n int32) (*state.Tx
 	return txn, p
 }
 
+// A snapshot shows what it was taken of, also where that is dropped since and has
+// been made anew.
+func TestViewOfWhatWasDropped(t *testing.T) {
+	db := openDB(t)
+	txn, p := openPartition(t, db, "s", 0)
+	require.NoError(t, p.Put([]byte("k"), []byte("v")))
+	p.SetPosition(state.Position{Offset: 7})
+	require.NoError(t, txn.Commit())
+	snap := db.Snapshot()
+	defer snap.Close()
+	txn.Release(p)
+	require.NoError(t, db.Drop("s", 0))
+	check := func() {
+		view, ok, err := db.View(snap, "s", 0)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, int64(7), view.Position().Offset)
+		v, ok, err := view.Get([]byte("k"))
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, "v", string(v))
+	}
+	check()
+	txn, p = openPartition(t, db, "s", 0)
+	check()
+	txn.Release(p)
+}
+
 func rowsOf(t require.TestingT, it state.Iterator) []string {
 	var got []string
 	for it.Next() {
