@@ -6,8 +6,9 @@ import (
 )
 
 // Change is what travels between tables: the new value of a key and, where
-// somebody below needs it, the one before. HasNew false is a deletion; for
-// types with a null of their own the flags and the nulls go together.
+// somebody below needs it, the one before. HasNew false is a deletion. A value
+// that is not there is the zero value; for types with a null of their own the
+// flags and the nulls go together.
 type Change[V any] struct {
 	New, Old       V
 	HasNew, HasOld bool
@@ -37,6 +38,17 @@ func forwardChange[K, V any](c *processor.Context, next processor.Node[K, Change
 	err := next.Process(c, k, ch)
 	f.Timestamp = was
 	return err
+}
+
+// orZero is v if it is there, and the zero value if not. It stands wherever a
+// function of the user's says whether there is a value: what it leaves in one
+// that is not there must not be seen by another function.
+func orZero[V any](v V, has bool) V {
+	if !has {
+		var none V
+		return none
+	}
+	return v
 }
 
 // present reports whether v is not null.

@@ -9,6 +9,8 @@ import (
 // getter reads current values of a table in a task: from its store, or computed
 // from those that it is made of.
 type getter[K, V any] interface {
+	// get returns the zero value where there is no row: v goes to the user's
+	// functions as it is.
 	get(k K) (v V, ts int64, ok bool, err error)
 	// tracked returns a getter for a join of tables, whose results outlive what
 	// was read: if a row that it has read is deleted before the cache has

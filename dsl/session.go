@@ -267,6 +267,7 @@ func (n *sessionNode[K, V, A, KW]) merged(c *processor.Context, k K, v V) (a A, 
 			if a, err = n.step.merge.call(c, k, e.Value, a); err != nil {
 				return a, err
 			}
+			has = n.step.zero != nil || present(a, n.isNull)
 		} else {
 			a, has = e.Value, true
 		}

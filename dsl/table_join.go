@@ -71,14 +71,15 @@ type tableJoiner[K, V, VO, VR any] struct {
 	isNull func(VR) bool
 }
 
-// row is the row of the result, if there is one.
+// row is the row of the result, if there is one; otherwise the zero value.
 func (j *tableJoiner[K, V, VO, VR]) row(c *processor.Context, k K, l Maybe[V], r Maybe[VO]) (w VR, has bool, err error) {
 	if !j.kind.has(l.OK, r.OK) {
 		return w, false, nil
 	}
 	defer processor.Recover(&err)
 	w, err = j.f(c, k, l, r)
-	return w, err == nil && present(w, j.isNull), err
+	has = err == nil && present(w, j.isNull)
+	return orZero(w, has), has, err
 }
 
 func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, f func(*processor.Context, K, Maybe[V], Maybe[VO]) (VR, error), opts []StoreOption) Table[K, VR] {

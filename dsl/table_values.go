@@ -69,6 +69,12 @@ func callMap[K, V, VR any](f func(K, V) (VR, error), k K, v V) (w VR, err error)
 // whether there is one.
 type derivation[K, V, VR any] func(k K, v V) (VR, bool, error)
 
+// row is the derived row; the zero value where there is none.
+func (f derivation[K, V, VR]) row(k K, v V) (VR, bool, error) {
+	w, has, err := f(k, v)
+	return orZero(w, has), has, err
+}
+
 type derivedTable[K, VR any] struct {
 	Table[K, VR]
 	derived *derivedFlags
@@ -128,12 +134,8 @@ func (n *derivedNode[K, V, VR]) Process(c *processor.Context, k K, in Change[V])
 	var ch Change[VR]
 	var err error
 	if in.HasNew {
-		if ch.New, ch.HasNew, err = n.f(k, in.New); err != nil {
+		if ch.New, ch.HasNew, err = n.f.row(k, in.New); err != nil {
 			return c.Fail(processor.StageProcess, n.name, k, in.New, err)
-		}
-		if !ch.HasNew {
-			var none VR
-			ch.New = none
 		}
 	}
 	if n.sendOld {
@@ -142,12 +144,8 @@ func (n *derivedNode[K, V, VR]) Process(c *processor.Context, k K, in Change[V])
 				return c.Broken(n.name, err)
 			}
 		} else if in.HasOld {
-			if ch.Old, ch.HasOld, err = n.f(k, in.Old); err != nil {
+			if ch.Old, ch.HasOld, err = n.f.row(k, in.Old); err != nil {
 				return c.Fail(processor.StageProcess, n.name, k, in.Old, err)
-			}
-			if !ch.HasOld {
-				var none VR
-				ch.Old = none
 			}
 		}
 		if n.skip && !ch.HasNew && !ch.HasOld && !in.ReadAhead {
@@ -175,7 +173,7 @@ func (g *derivedGetter[K, V, VR]) get(k K) (w VR, ts int64, ok bool, err error) 
 	if err != nil || !ok {
 		return w, ts, false, err
 	}
-	w, ok, err = g.f(k, v)
+	w, ok, err = g.f.row(k, v)
 	return w, ts, ok, rowFailed(g.name, err)
 }
 
@@ -188,6 +186,6 @@ func (g *derivedGetter[K, V, VR]) asOf(k K, at int64) (w VR, ts int64, ok bool, 
 	if err != nil || !ok {
 		return w, ts, false, err
 	}
-	w, ok, err = g.f(k, v)
+	w, ok, err = g.f.row(k, v)
 	return w, ts, ok, rowFailed(g.name, err)
 }

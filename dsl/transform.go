@@ -125,5 +125,6 @@ func (n *transformNode[K, V, VR]) call(c *processor.Context, k K, v Maybe[V]) (w
 	}
 	c.Enter(before)
 	w.OK = w.OK && present(w.Value, n.null)
+	w.Value = orZero(w.Value, w.OK)
 	return w, err
 }

@@ -103,9 +103,15 @@ func (o *Out[K, V]) forward(to Node[K, V], r Record[K, V]) error {
 	}
 	if o.keyNull != nil {
 		r.NullKey = o.keyNull(r.Key)
+	} else if r.NullKey {
+		var none K
+		r.Key = none
 	}
 	if o.valueNull != nil {
 		r.NullValue = o.valueNull(r.Value)
+	} else if r.NullValue {
+		var none V
+		r.Value = none
 	}
 	c := o.c
 	f := &c.frame

@@ -183,6 +183,9 @@ func (n *ValueNode[K, VIn, VOut]) forwardValue(v VOut, isNull bool, ts int64, h 
 	}
 	if n.valueNull != nil {
 		isNull = n.valueNull(v)
+	} else if isNull {
+		var none VOut
+		v = none
 	}
 	f.NullValue, c.scope = isNull, nil
 	err := n.next.Process(c, n.key, v)

@@ -42,8 +42,8 @@ func TestForward(t *testing.T) {
 		return nil
 	}, processor.Child[string, int]{Name: "a", Node: a}, processor.Child[string, int]{Name: "b", Node: b})
 	require.NoError(t, n.Process(c, "k", 1))
-	require.Equal(t, []string{"k=1"}, a.got)
-	require.Equal(t, []string{"k=1", "k=1"}, b.got)
+	require.Equal(t, []string{"k=0"}, a.got)
+	require.Equal(t, []string{"k=0", "k=1"}, b.got)
 	require.EqualValues(t, 9, b.frames[0].Timestamp)
 	require.Nil(t, b.frames[0].Headers)
 	require.True(t, b.frames[0].NullValue)
