@@ -33,10 +33,10 @@ func (s Stream[K, V]) TryMapValuesAsync[VR any](parallel int, f func(ctx context
 		s.b.t.Fail("dsl: TryMapValuesAsync below %q: %d calls at a time: at least one is needed", s.b.t.Node(s.p.Node()).Name, parallel)
 		parallel = 1
 	}
-	in, out := null.Test(s.vs), null.Test(keepValueSerde[V, VR](s.vs))
+	plain, out := plain(s.vs), null.Test(keepValueSerde[V, VR](s.vs))
 	return s.valued(s.then[K, VR]("map-values-async", opts, func(_ *topology.Wiring, name string, next processor.Node[K, VR]) processor.Node[K, V] {
 		return &asyncNode[K, V, VR]{
-			name: name, f: f, hide: in == nil, isNull: out, next: next,
+			name: name, f: f, plain: plain, isNull: out, next: next,
 			slots: make(chan struct{}, parallel), most: 4 * parallel,
 		}
 	}))
@@ -51,7 +51,7 @@ func (s Stream[K, V]) TryMapValuesAsync[VR any](parallel int, f func(ctx context
 type asyncNode[K, V, VR any] struct {
 	name   string
 	f      func(context.Context, processor.Record[K, V]) (VR, error)
-	hide   bool // a null value cannot be shown to f
+	plain  bool // the values given to f
 	isNull func(VR) bool
 	next   processor.Node[K, VR]
 
@@ -115,7 +115,7 @@ func (n *asyncNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 	}
 	l := &call[K, V, VR]{frame: *c.Frame(), key: k, value: v}
 	n.calls = append(n.calls, l)
-	if n.hide && l.frame.NullValue {
+	if passes(&l.frame, n.plain) {
 		return nil
 	}
 	l.frame.Raw = c.Input()

@@ -53,9 +53,8 @@ type branchCase[K, V any] struct {
 func (s Stream[K, V]) Split(opts ...Option) *Cases[K, V] {
 	o := operatorOf(opts)
 	c := &Cases[K, V]{s: s, name: s.b.name(o.name, "split", s.p.Node())}
-	n := nullsOf(s.ks, s.vs)
 	p := topology.Attach(s.b.t, topology.Spec{Name: c.name, Op: "split"}, func(w *topology.Wiring, _ int, _ *topology.Port[K, V]) processor.Node[K, V] {
-		b := &branchNode[K, V]{name: c.name, nulls: n, rest: processor.Fan[K, V](nil)}
+		b := &branchNode[K, V]{name: c.name, rest: processor.Fan[K, V](nil)}
 		for _, x := range c.cases {
 			b.take = append(b.take, x.take)
 			b.next = append(b.next, x.to.Next(w))
@@ -83,8 +82,7 @@ func (c *Cases[K, V]) Case[_ lazy](name string, take func(K, V) bool) Stream[K, 
 	return r
 }
 
-// Default returns the stream of the records that no case took. Records that no
-// case can be shown, because of a null, are there too.
+// Default returns the stream of the records that no case took.
 func (c *Cases[K, V]) Default[_ lazy](name string) Stream[K, V] {
 	if c.all == nil {
 		c.all = c.branch(name)
@@ -97,17 +95,13 @@ func (c *Cases[K, V]) Default[_ lazy](name string) Stream[K, V] {
 }
 
 type branchNode[K, V any] struct {
-	name  string
-	nulls nulls[K, V]
-	take  []func(K, V) bool
-	next  []processor.Node[K, V]
-	rest  processor.Node[K, V]
+	name string
+	take []func(K, V) bool
+	next []processor.Node[K, V]
+	rest processor.Node[K, V]
 }
 
 func (n *branchNode[K, V]) Process(c *processor.Context, k K, v V) error {
-	if n.nulls.hidden(c.Frame()) {
-		return n.rest.Process(c, k, v)
-	}
 	i, err := n.choose(k, v)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)

@@ -100,30 +100,6 @@ func TestKeysThatKeepTheirPartitions(t *testing.T) {
 	require.Len(t, build(t, b).SubTopologies(), 2)
 }
 
-// Types without a null of their own never show one to a function.
-func TestNullsOfPlainTypes(t *testing.T) {
-	out := topology.NewTopic("out", serde.String, serde.Int64)
-	called := 0
-	b := dsl.NewBuilder()
-	b.Stream(numbers).
-		Filter(func(string, int64) bool { called++; return false }).
-		MapValues(func(n int64) int64 { called++; return n }).
-		To(out)
-	b.Stream(numbers).
-		Map(func(k string, n int64) (string, int64) { called++; return k, n }).
-		To(results)
-	d := testdriver.New(t, build(t, b))
-	d.Input(numbers).Delete("k")
-
-	got := d.Output(out).All()
-	require.Len(t, got, 1)
-	require.True(t, got[0].NullValue)
-	require.Equal(t, "k", got[0].Key)
-	require.Empty(t, d.Output(results).All())
-	require.Equal(t, map[string]int64{processor.DropNullValue: 1}, d.Dropped())
-	require.Zero(t, called)
-}
-
 // Types with a null of their own show it and may return it.
 func TestNullsOfNullableTypes(t *testing.T) {
 	texts := topology.NewTopic("texts", serde.String, serde.Nullable(serde.String))

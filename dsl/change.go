@@ -39,17 +39,3 @@ func forwardChange[K, V any](c *processor.Context, next processor.Node[K, Change
 	f.Timestamp = was
 	return err
 }
-
-// orZero is v if it is there, and the zero value if not. It stands wherever a
-// function of the user's says whether there is a value: what it leaves in one
-// that is not there must not be seen by another function.
-func orZero[V any](v V, has bool) V {
-	if !has {
-		var none V
-		return none
-	}
-	return v
-}
-
-// present reports whether v is not null.
-func present[V any](v V, isNull func(V) bool) bool { return isNull == nil || !isNull(v) }

@@ -42,14 +42,30 @@
 //
 // # Null
 //
-// A key or value of a record may be null. Types with a null of their own
-// (pointers, []byte, and those whose serde says so) show it to every function,
-// which may return it as well. For other types the operators on values pass a
-// null value through without calling the function, and operators that need the
-// value for something else (a new key, a join) drop the record and count it. A
-// null key is shown to functions as the zero value, so that records without keys
-// can be filtered and given one; grouping and joining by the key itself drops
-// and counts them.
+// A key or value of a record may be null; a null value is most often a deletion.
+// Types with a null of their own (pointers, []byte, and those whose serde says
+// so) show it to every function, and what one returns may be null.
+//
+// All other types are plain. Their nulls are shown to functions as the zero value;
+// the Try forms find them in the record's NullKey and NullValue. A null value
+// stays null: nothing makes a value of a deletion, and nothing leaves one out but
+// a function that says so.
+//
+//   - A function on which more than the value depends is called for null values
+//     too: Filter, Split, SelectKey, Map, FlatMap, GroupBy, Peek, ForEach, ToFunc,
+//     partitioners. What is decided by the key is decided for deletions as well.
+//     The value that Map or FlatMap returns for one is not used: the result is
+//     a deletion under the new key.
+//   - A function that only computes values is not called: MapValues, FlatMapValues
+//     and their kin pass a null value on.
+//   - Where a value is needed there is none: joins, and aggregates, drop the
+//     record and count it. It moves the time of windows, and Count counts it there.
+//   - What is missing is the zero value: the value of a Maybe that is not OK, an
+//     old value, the other side of a join.
+//
+// A null key is shown as the zero value, so that records without keys can be
+// filtered and given one; grouping and joining by the key itself drops and counts
+// them.
 //
 // # Names
 //

@@ -20,24 +20,19 @@ func (s Stream[K, V]) FilterNot[_ lazy](drop func(K, V) bool, opts ...Option) St
 }
 
 func (s Stream[K, V]) filter[_ lazy](op string, f func(K, V) bool, not bool, opts []Option) Stream[K, V] {
-	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then(op, opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
-		return &filterNode[K, V]{name: name, f: f, not: not, nulls: n, next: next}
+		return &filterNode[K, V]{name: name, f: f, not: not, next: next}
 	}))
 }
 
 type filterNode[K, V any] struct {
-	name  string
-	f     func(K, V) bool
-	not   bool
-	nulls nulls[K, V]
-	next  processor.Node[K, V]
+	name string
+	f    func(K, V) bool
+	not  bool
+	next processor.Node[K, V]
 }
 
 func (n *filterNode[K, V]) Process(c *processor.Context, k K, v V) error {
-	if n.nulls.hidden(c.Frame()) {
-		return n.next.Process(c, k, v)
-	}
 	ok, err := n.call(k, v)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
@@ -56,23 +51,18 @@ func (n *filterNode[K, V]) call(k K, v V) (ok bool, err error) {
 // TryFilter is Filter for a function that may fail and that sees the whole
 // record.
 func (s Stream[K, V]) TryFilter[_ lazy](keep func(*processor.Context, processor.Record[K, V]) (bool, error), opts ...Option) Stream[K, V] {
-	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then("filter", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
-		return &tryFilterNode[K, V]{name: name, f: keep, nulls: n, next: next}
+		return &tryFilterNode[K, V]{name: name, f: keep, next: next}
 	}))
 }
 
 type tryFilterNode[K, V any] struct {
-	name  string
-	f     func(*processor.Context, processor.Record[K, V]) (bool, error)
-	nulls nulls[K, V]
-	next  processor.Node[K, V]
+	name string
+	f    func(*processor.Context, processor.Record[K, V]) (bool, error)
+	next processor.Node[K, V]
 }
 
 func (n *tryFilterNode[K, V]) Process(c *processor.Context, k K, v V) error {
-	if n.nulls.hidden(c.Frame()) {
-		return n.next.Process(c, k, v)
-	}
 	ok, err := n.call(c, k, v)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
@@ -90,34 +80,31 @@ func (n *tryFilterNode[K, V]) call(c *processor.Context, k K, v V) (ok bool, err
 
 // Peek calls f for each record, which then goes on unchanged.
 func (s Stream[K, V]) Peek[_ lazy](f func(K, V), opts ...Option) Stream[K, V] {
-	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then("peek", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
-		return &filterNode[K, V]{name: name, f: func(k K, v V) bool { f(k, v); return true }, nulls: n, next: next}
+		return &filterNode[K, V]{name: name, f: func(k K, v V) bool { f(k, v); return true }, next: next}
 	}))
 }
 
 // TryPeek is Peek for a function that may fail and that sees the whole record. A
 // record for which it fails goes no further.
 func (s Stream[K, V]) TryPeek[_ lazy](f func(*processor.Context, processor.Record[K, V]) error, opts ...Option) Stream[K, V] {
-	n := nullsOf(s.ks, s.vs)
 	return s.same(s.then("peek", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
 		return &tryFilterNode[K, V]{name: name, f: func(c *processor.Context, r processor.Record[K, V]) (bool, error) {
 			err := f(c, r)
 			return err == nil, err
-		}, nulls: n, next: next}
+		}, next: next}
 	}))
 }
 
 // ForEach calls f for each record and ends the stream there.
 func (s Stream[K, V]) ForEach[_ lazy](f func(K, V), opts ...Option) {
-	n := nullsOf(s.ks, s.vs)
 	s.then("for-each", opts, func(_ *topology.Wiring, name string, next processor.Node[K, V]) processor.Node[K, V] {
-		return &filterNode[K, V]{name: name, f: func(k K, v V) bool { f(k, v); return false }, nulls: n, next: processor.Fan[K, V](nil)}
+		return &filterNode[K, V]{name: name, f: func(k K, v V) bool { f(k, v); return false }, next: processor.Fan[K, V](nil)}
 	})
 }
 
 // TryForEach is ForEach for a function that may fail and that sees the whole
-// record, nulls included.
+// record.
 func (s Stream[K, V]) TryForEach[_ lazy](f func(*processor.Context, processor.Record[K, V]) error, opts ...Option) {
 	s.then("for-each", opts, func(_ *topology.Wiring, name string, _ processor.Node[K, V]) processor.Node[K, V] {
 		return &tryForEachNode[K, V]{name: name, f: f}

@@ -119,10 +119,10 @@ func joinGlobal[K, V, KO, VO, VR any](s Stream[K, V], g GlobalTable[KO, VO], inn
 	if !inner {
 		op = "left-join-global"
 	}
-	in, out := nullsOf(s.ks, s.vs), null.Test[VR](nil)
+	out := null.Test[VR](nil)
 	keyNull := null.Test[KO](nil)
 	r := s.then[K, VR](op, opts, func(w *topology.Wiring, name string, next processor.Node[K, VR]) processor.Node[K, V] {
-		return &joinGlobalNode[K, V, KO, VO, VR]{name: name, inner: inner, key: key, f: f, nulls: in, keyNull: keyNull, isNull: out, table: g.h.In(w.Context), next: next}
+		return &joinGlobalNode[K, V, KO, VO, VR]{name: name, inner: inner, key: key, f: f, keyNull: keyNull, isNull: out, table: g.h.In(w.Context), next: next}
 	})
 	if !inner {
 		s.b.outer[r.p.Node()] = true
@@ -137,7 +137,6 @@ type joinGlobalNode[K, V, KO, VO, VR any] struct {
 	inner   bool
 	key     func(K, V) KO
 	f       func(*processor.Context, K, KO, V, Maybe[VO]) (VR, error)
-	nulls   nulls[K, V]
 	keyNull func(KO) bool
 	isNull  func(VR) bool
 	table   *state.TimestampedKV[KO, VO]
@@ -150,22 +149,17 @@ func (n *joinGlobalNode[K, V, KO, VO, VR]) Process(c *processor.Context, k K, v 
 		c.Drop(processor.DropNullValue)
 		return nil
 	}
-	var ko KO
-	has := false
-	if !n.nulls.hidden(f) {
-		var err error
-		if ko, err = n.callKey(k, v); err != nil {
-			return c.Fail(processor.StageProcess, n.name, k, v, err)
-		}
-		has = present(ko, n.keyNull)
+	ko, err := n.callKey(k, v)
+	if err != nil {
+		return c.Fail(processor.StageProcess, n.name, k, v, err)
 	}
+	has := present(ko, n.keyNull)
 	if !has && n.inner {
 		c.Drop(processor.DropNullKey)
 		return nil
 	}
 	var o Maybe[VO]
 	if has {
-		var err error
 		if o.Value, _, o.OK, err = n.table.Get(ko); err != nil {
 			return c.Broken(n.name, err)
 		}

@@ -48,9 +48,9 @@ func isWindowingKey(f any) bool {
 }
 
 func (s Stream[K, V]) rekey[KR, VR any](op string, f func(*processor.Context, K, V) (KR, VR, error), ks serde.Serde[KR], vs serde.Serde[VR], opts []Option) Stream[KR, VR] {
-	in, out := nullsOf(s.ks, s.vs), nullsOf(ks, vs)
+	out := pairsOf(s.vs, ks, vs)
 	r := s.then[KR, VR](op, opts, func(_ *topology.Wiring, name string, next processor.Node[KR, VR]) processor.Node[K, V] {
-		return &rekeyNode[K, V, KR, VR]{name: name, f: f, in: in, out: out, place: placementFor[K, V, KR](s, name, opts), next: next}
+		return &rekeyNode[K, V, KR, VR]{name: name, f: f, out: out, place: placementFor[K, V, KR](s, name, opts), next: next}
 	})
 	r.ks, r.vs = ks, vs
 	return r.rekeyedBy(opts)
@@ -68,17 +68,13 @@ func (s Stream[K, V]) rekeyedBy(opts []Option) Stream[K, V] {
 type rekeyNode[K, V, KR, VR any] struct {
 	name string
 	f    func(*processor.Context, K, V) (KR, VR, error)
-	in   nulls[K, V]
-	out  nulls[KR, VR]
+	out  pairs[KR, VR]
 	// place samples the promise of KeepsPartition; nil without one.
 	place *placement[K, KR]
 	next  processor.Node[KR, VR]
 }
 
 func (n *rekeyNode[K, V, KR, VR]) Process(c *processor.Context, k K, v V) error {
-	if n.in.hidden(c.Frame()) {
-		return n.in.dropHidden(c)
-	}
 	l, w, err := n.call(c, k, v)
 	if err != nil {
 		return c.Fail(processor.StageProcess, n.name, k, v, err)
@@ -110,17 +106,16 @@ func (s Stream[K, V]) TryFlatMap[KR, VR any](f func(*processor.Context, processo
 }
 
 func (s Stream[K, V]) flatMap[KR, VR any](f func(*processor.Context, K, V) (iter.Seq2[KR, VR], error), opts []Option) Stream[KR, VR] {
-	in, out := nullsOf(s.ks, s.vs), nullsOf[KR, VR](nil, nil)
+	out := pairsOf[V, KR, VR](s.vs, nil, nil)
 	return s.then[KR, VR]("flat-map", opts, func(_ *topology.Wiring, name string, next processor.Node[KR, VR]) processor.Node[K, V] {
-		return &flatMapNode[K, V, KR, VR]{name: name, f: f, in: in, out: out, place: placementFor[K, V, KR](s, name, opts), next: next}
+		return &flatMapNode[K, V, KR, VR]{name: name, f: f, out: out, place: placementFor[K, V, KR](s, name, opts), next: next}
 	}).rekeyedBy(opts)
 }
 
 type flatMapNode[K, V, KR, VR any] struct {
 	name string
 	f    func(*processor.Context, K, V) (iter.Seq2[KR, VR], error)
-	in   nulls[K, V]
-	out  nulls[KR, VR]
+	out  pairs[KR, VR]
 	// place samples the promise of KeepsPartition; nil without one.
 	place *placement[K, KR]
 	next  processor.Node[KR, VR]
@@ -128,9 +123,6 @@ type flatMapNode[K, V, KR, VR any] struct {
 
 func (n *flatMapNode[K, V, KR, VR]) Process(c *processor.Context, k K, v V) error {
 	f := c.Frame()
-	if n.in.hidden(f) {
-		return n.in.dropHidden(c)
-	}
 	nk, nv := f.NullKey, f.NullValue
 	if err := n.call(c, k, v); err != nil {
 		f.NullKey, f.NullValue = nk, nv

@@ -19,7 +19,7 @@ import (
 // by a change of its own, then comes the merged one. Results carry the time of
 // the session's end, and no headers. A record whose session would have ended
 // before the stream time less gap and grace is late: dropped and counted, like
-// one with a null key. Null values are aggregated where the type can show them.
+// one with a null key. Null values are as in TimeWindowed.
 type SessionWindowed[K, V any] struct {
 	g     Grouped[K, V]
 	w     windowing.Session
@@ -148,11 +148,11 @@ func sessions[K, V, A any, KW windowing.KeyOf[K]](t SessionWindowed[K, V], op, s
 }
 
 func sessionNodeFor[K, V, A any, KW windowing.KeyOf[K]](b *Builder, tb *sessionTable[K, A, KW], t SessionWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
-	in := nullsOf(s.ks, s.vs)
+	plain := plain(s.vs)
 	tb.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{tb.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		return tb.wire(w, id, p, &sessionNode[K, V, A, KW]{
 			gap: t.w.Gap.Milliseconds(), grace: t.w.Grace.Milliseconds(), step: st,
-			hide: in.value == nil && !st.null, observed: -1, late: t.late, idle: t.idle,
+			skipNull: plain && !st.null, observed: -1, late: t.late, idle: t.idle,
 		})
 	}, s.p)
 }
@@ -184,7 +184,7 @@ type sessionNode[K, V, A any, KW windowing.KeyOf[K]] struct {
 	name       string
 	gap, grace int64
 	step       step[K, V, A]
-	hide       bool
+	skipNull   bool // of the values that the step is given
 	observed   int64
 	late       lateFunc[K, V]
 	idle       time.Duration
@@ -203,10 +203,6 @@ func (n *sessionNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error
 		c.Drop(processor.DropNullKey)
 		return nil
 	}
-	if f.NullValue && n.hide {
-		c.Drop(processor.DropNullValue)
-		return nil
-	}
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace - n.gap
 	if n.close == nil {
@@ -217,6 +213,10 @@ func (n *sessionNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error
 
 func (n *sessionNode[K, V, A, KW]) update(c *processor.Context, k K, v V, closed int64) error {
 	f := c.Frame()
+	if passes(f, n.skipNull) {
+		c.Drop(processor.DropNullValue)
+		return nil
+	}
 	t := f.Timestamp
 	start, end := t, t
 	n.found = n.found[:0]

@@ -25,7 +25,7 @@ type step[K, V, A any] struct {
 	add   fold[K, V, A]
 	sub   fold[K, V, A] // of grouped tables
 	merge fold[K, A, A] // of sessions: takes the later aggregate into the earlier one
-	null  bool          // add takes values that are null though V cannot show it
+	null  bool          // add counts records, whether they have a value or not
 }
 
 // apply returns the next aggregate, and the one before: that is what zero made

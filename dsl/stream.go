@@ -3,7 +3,6 @@ package dsl
 import (
 	"reflect"
 
-	"github.com/thalweg/thalweg/internal/null"
 	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/topology"
@@ -84,58 +83,4 @@ func (s Stream[K, V]) then[KR, VR any](op string, opts []Option, wire func(w *to
 func (s Stream[K, V]) same(r Stream[K, V]) Stream[K, V] {
 	r.ks, r.vs = s.ks, s.vs
 	return r
-}
-
-// nulls are the tests for null of a key and a value; nil where the type has
-// no null of its own.
-type nulls[K, V any] struct {
-	key   func(K) bool
-	value func(V) bool
-}
-
-func nullsOf[K, V any](ks serde.Serde[K], vs serde.Serde[V]) nulls[K, V] {
-	return nulls[K, V]{null.Test(ks), null.Test(vs)}
-}
-
-// hidden reports whether the record at hand has a null value that its type
-// cannot show to a function of key and value. A null key is no reason to keep
-// a record from a function: the key is absent, and a function sees the zero
-// value, as for the records of a topic without keys.
-func (n *nulls[K, V]) hidden(f *processor.Frame) bool {
-	return f.NullValue && n.value == nil
-}
-
-// dropHidden counts a record whose null cannot be shown.
-func (n *nulls[K, V]) dropHidden(c *processor.Context) error {
-	c.Drop(processor.DropNullValue)
-	return nil
-}
-
-// forwardValue forwards a record with a new value and sets the frame back.
-func forwardValue[K, V any](c *processor.Context, next processor.Node[K, V], k K, v V, isNull func(V) bool) error {
-	f := c.Frame()
-	was := f.NullValue
-	f.NullValue = isNull != nil && isNull(v)
-	err := next.Process(c, k, v)
-	f.NullValue = was
-	return err
-}
-
-// forwardPair forwards a record with a new key and value and sets the frame
-// back.
-func forwardPair[K, V any](c *processor.Context, next processor.Node[K, V], k K, v V, n *nulls[K, V]) error {
-	f := c.Frame()
-	nk, nv := f.NullKey, f.NullValue
-	f.NullKey = n.key != nil && n.key(k)
-	f.NullValue = n.value != nil && n.value(v)
-	err := next.Process(c, k, v)
-	f.NullKey, f.NullValue = nk, nv
-	return err
-}
-
-// recordOf is the record at hand for functions that take all of it.
-func recordOf[K, V any](f *processor.Frame, k K, v V) processor.Record[K, V] {
-	return processor.Record[K, V]{
-		Key: k, Value: v, Timestamp: f.Timestamp, Headers: f.Headers, NullKey: f.NullKey, NullValue: f.NullValue,
-	}
 }

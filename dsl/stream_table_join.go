@@ -86,7 +86,7 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 		op = "left-join-table"
 	}
 	name := b.name(j.operator.name, op, s.p.Node())
-	in, out := nullsOf(s.ks, s.vs), null.Test[VR](nil)
+	out := null.Test[VR](nil)
 	stores := t.n.reads()
 	idle := storingOf(j.opts).holdsBack(b, name, j.grace != 0)
 	var buffer state.KVHandle[[]byte, []byte]
@@ -99,7 +99,7 @@ func joinTable[K, V, VO, VR any](s Stream[K, V], t Table[K, VO], inner bool, f f
 		stores = append(slices.Clone(stores), buffer.StoreName())
 	}
 	p := topology.Attach(b.t, topology.Spec{Name: name, Op: op, Stores: stores}, func(w *topology.Wiring, id int, p *topology.Port[K, VR]) processor.Node[K, V] {
-		n := &joinTableNode[K, V, VO, VR]{name: name, inner: inner, f: f, nulls: in, isNull: out, table: t.n.getter(w), next: p.Next(w)}
+		n := &joinTableNode[K, V, VO, VR]{name: name, inner: inner, f: f, isNull: out, table: t.n.getter(w), next: p.Next(w)}
 		if t.n.versioned {
 			n.versions, _ = n.table.(asOfGetter[K, VO])
 		}
@@ -150,7 +150,6 @@ type joinTableNode[K, V, VO, VR any] struct {
 	name     string
 	inner    bool
 	f        func(*processor.Context, K, V, Maybe[VO]) (VR, error)
-	nulls    nulls[K, V]
 	isNull   func(VR) bool
 	table    getter[K, VO]
 	versions asOfGetter[K, VO] // nil: not versioned

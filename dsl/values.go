@@ -25,23 +25,23 @@ func (s Stream[K, V]) valued[VR any](r Stream[K, VR]) Stream[K, VR] {
 
 // MapValues replaces each value. Keys stay, so nothing is repartitioned below.
 func (s Stream[K, V]) MapValues[VR any](f func(V) VR, opts ...Option) Stream[K, VR] {
-	in := null.Test(s.vs)
+	plain := plain(s.vs)
 	out := null.Test(keepValueSerde[V, VR](s.vs))
 	return s.valued(s.then[K, VR]("map-values", opts, func(_ *topology.Wiring, name string, next processor.Node[K, VR]) processor.Node[K, V] {
-		return &mapValuesNode[K, V, VR]{name: name, f: f, hide: in == nil, isNull: out, next: next}
+		return &mapValuesNode[K, V, VR]{name: name, f: f, plain: plain, isNull: out, next: next}
 	}))
 }
 
 type mapValuesNode[K, V, VR any] struct {
 	name   string
 	f      func(V) VR
-	hide   bool // a null value cannot be shown to f
+	plain  bool // the values given to f
 	isNull func(VR) bool
 	next   processor.Node[K, VR]
 }
 
 func (n *mapValuesNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
-	if n.hide && c.Frame().NullValue {
+	if passes(c.Frame(), n.plain) {
 		var none VR
 		return n.next.Process(c, k, none)
 	}
@@ -71,23 +71,23 @@ func (s Stream[K, V]) TryMapValues[VR any](f func(*processor.Context, processor.
 }
 
 func (s Stream[K, V]) mapRecords[VR any](op string, f func(*processor.Context, K, V) (VR, error), opts []Option) Stream[K, VR] {
-	in := nullsOf(s.ks, s.vs)
+	plain := plain(s.vs)
 	out := null.Test(keepValueSerde[V, VR](s.vs))
 	return s.valued(s.then[K, VR](op, opts, func(_ *topology.Wiring, name string, next processor.Node[K, VR]) processor.Node[K, V] {
-		return &mapRecordsNode[K, V, VR]{name: name, f: f, nulls: in, isNull: out, next: next}
+		return &mapRecordsNode[K, V, VR]{name: name, f: f, plain: plain, isNull: out, next: next}
 	}))
 }
 
 type mapRecordsNode[K, V, VR any] struct {
 	name   string
 	f      func(*processor.Context, K, V) (VR, error)
-	nulls  nulls[K, V]
+	plain  bool // the values given to f
 	isNull func(VR) bool
 	next   processor.Node[K, VR]
 }
 
 func (n *mapRecordsNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
-	if f := c.Frame(); f.NullValue && n.nulls.value == nil {
+	if passes(c.Frame(), n.plain) {
 		var none VR
 		return n.next.Process(c, k, none)
 	}
@@ -123,24 +123,24 @@ func (s Stream[K, V]) TryFlatMapValues[VR any](f func(*processor.Context, proces
 }
 
 func (s Stream[K, V]) flatMapRecords[VR any](f func(*processor.Context, K, V) (iter.Seq[VR], error), opts []Option) Stream[K, VR] {
-	in := null.Test(s.vs)
+	plain := plain(s.vs)
 	out := null.Test(keepValueSerde[V, VR](s.vs))
 	return s.valued(s.then[K, VR]("flat-map-values", opts, func(_ *topology.Wiring, name string, next processor.Node[K, VR]) processor.Node[K, V] {
-		return &flatMapValuesNode[K, V, VR]{name: name, f: f, hide: in == nil, isNull: out, next: next}
+		return &flatMapValuesNode[K, V, VR]{name: name, f: f, plain: plain, isNull: out, next: next}
 	}))
 }
 
 type flatMapValuesNode[K, V, VR any] struct {
 	name   string
 	f      func(*processor.Context, K, V) (iter.Seq[VR], error)
-	hide   bool
+	plain  bool // the values given to f
 	isNull func(VR) bool
 	next   processor.Node[K, VR]
 }
 
 func (n *flatMapValuesNode[K, V, VR]) Process(c *processor.Context, k K, v V) error {
 	f := c.Frame()
-	if n.hide && f.NullValue {
+	if passes(f, n.plain) {
 		var none VR
 		return n.next.Process(c, k, none)
 	}

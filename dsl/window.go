@@ -19,8 +19,8 @@ import (
 // A record belongs to a window as long as the window's end lies after the
 // stream time, as the aggregation has observed it, less the grace; later it is
 // late for the window: dropped and counted. Records with a null key are dropped
-// as well; null values are aggregated where the type can show them, and
-// counted by Count.
+// as well. Those with a null value move the stream time: Count counts them, and
+// other aggregates take them where the type has a null of its own.
 type TimeWindowed[K, V any] struct {
 	g     Grouped[K, V]
 	w     windowing.Windows
@@ -114,11 +114,11 @@ func timeWindows[K, V, A any, KW windowing.KeyOf[K]](t TimeWindowed[K, V], op, s
 
 // timeWindowNode adds the node that aggregates one stream into a window table.
 func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable[K, A, KW], t TimeWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
-	in := nullsOf(s.ks, s.vs)
+	plain := plain(s.vs)
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		n := &windowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), w: t.w, grace: t.w.GraceMillis(), step: st,
-			hide: in.value == nil && !st.null, observed: -1, late: t.late,
+			skipNull: plain && !st.null, observed: -1, late: t.late,
 		}
 		if wt.shape.final {
 			n.close = newCloser(b, wt.n.store)
@@ -287,7 +287,7 @@ type windowNode[K, V, A any, KW windowing.KeyOf[K]] struct {
 	w        windowing.Windows
 	grace    int64
 	step     step[K, V, A]
-	hide     bool  // a null value cannot be shown to the step
+	skipNull bool  // of the values that the step is given
 	observed int64 // stream time, as far as this node has seen it
 	late     lateFunc[K, V]
 	close    *closer
@@ -297,10 +297,6 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 	f := c.Frame()
 	if f.NullKey {
 		c.Drop(processor.DropNullKey)
-		return nil
-	}
-	if f.NullValue && n.hide {
-		c.Drop(processor.DropNullValue)
 		return nil
 	}
 	n.observed = max(n.observed, f.Timestamp)
@@ -313,7 +309,12 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 
 // add aggregates the record into its windows that are open.
 func (n *windowNode[K, V, A, KW]) add(c *processor.Context, k K, v V, closed int64) error {
-	ts := c.Frame().Timestamp
+	f := c.Frame()
+	if passes(f, n.skipNull) {
+		c.Drop(processor.DropNullValue)
+		return nil
+	}
+	ts := f.Timestamp
 	for start, ok := n.w.First(ts); ok; start, ok = n.w.Next(start, ts) {
 		end := n.w.End(start)
 		if end <= closed {
