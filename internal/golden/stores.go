@@ -12,6 +12,7 @@ import (
 	"github.com/thalweg/thalweg/state"
 	"github.com/thalweg/thalweg/testdriver"
 	"github.com/thalweg/thalweg/topology"
+	"github.com/thalweg/thalweg/windowing"
 )
 
 // readStores reads all stores through their caches. Their types differ from
@@ -124,6 +125,8 @@ func datum(v reflect.Value) Datum {
 		return Datum{x}
 	case windowed:
 		return Datum{WindowKey{show(x.Key), x.Start, x.End}}
+	case windowing.Windowed[string]:
+		return Datum{WindowKey{x.Key, x.Start, x.End}}
 	default:
 		return Datum{fmt.Sprintf("%v", x)}
 	}
@@ -132,31 +135,37 @@ func datum(v reflect.Value) Datum {
 // readVersions reads a versioned store at the keys and times of the wanted
 // entries.
 func readVersions(s state.Store, want []Entry) (Store, error) {
-	st, ok := s.(*state.VersionedStore[text, text])
-	if !ok {
-		return Store{}, fmt.Errorf("a %T is not a versioned store of texts", s)
+	switch s := s.(type) {
+	case *state.VersionedStore[text, text]:
+		return versionsOf(s, want, func(key string) text { return &key })
+	case *state.VersionedStore[string, string]:
+		return versionsOf(s, want, func(key string) string { return key })
 	}
+	return Store{}, fmt.Errorf("a %T is not a versioned store of texts", s)
+}
+
+func versionsOf[T any](s *state.VersionedStore[T, T], want []Entry, of func(key string) T) (Store, error) {
 	var out Store
 	for _, w := range want {
 		key, _ := w.Key.V.(string)
 		e := Entry{Key: w.Key, AsOf: w.AsOf}
-		var v text
+		var v T
 		var at int64
 		var found bool
 		var err error
 		if string(w.AsOf) == `"latest"` {
-			v, at, found, err = st.Get(&key)
+			v, at, found, err = s.Get(of(key))
 		} else {
 			var asOf int64
 			if asOf, err = strconv.ParseInt(string(w.AsOf), 10, 64); err == nil {
-				v, at, found, err = st.GetAsOf(&key, asOf)
+				v, at, found, err = s.GetAsOf(of(key), asOf)
 			}
 		}
 		if err != nil {
 			return out, err
 		}
 		if found {
-			e.Value, e.TS = Datum{*v}, &at
+			e.Value, e.TS = datum(reflect.ValueOf(v)), &at
 		}
 		out.Entries = append(out.Entries, e)
 	}

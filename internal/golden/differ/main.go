@@ -24,6 +24,7 @@ type options struct {
 	classpath   string
 	from, seeds uint64
 	limit       int
+	plain       bool
 	record      string
 	found       string
 }
@@ -33,6 +34,7 @@ func main() {
 	flag.StringVar(&o.classpath, "java", "", "class `path` of the recorder, as build/java prints it")
 	flag.Uint64Var(&o.from, "from", 1, "first seed")
 	flag.Uint64Var(&o.seeds, "seeds", 100, "number of seeds")
+	flag.BoolVar(&o.plain, "plain", false, "only programs of plain types")
 	flag.IntVar(&o.limit, "limit", 5, "stop after so many differences")
 	flag.StringVar(&o.record, "record", "", "write the runs that are the same to this `file`")
 	flag.StringVar(&o.found, "found", "", "write the smallest runs that differ to this `file`")
@@ -53,7 +55,9 @@ func run(o options) error {
 	go func() {
 		defer close(answers)
 		for seed := o.from; seed < o.from+o.seeds; seed++ {
-			answers <- java.record(random.Generate(seed))
+			if c := random.Generate(seed); c.Program.Plain || !o.plain {
+				answers <- java.record(c)
+			}
 		}
 	}()
 	var same, different []random.Case

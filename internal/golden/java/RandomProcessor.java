@@ -1,6 +1,7 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.Set;
+import java.util.function.Function;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KeyValue;
@@ -20,15 +21,17 @@ final class RandomProcessor extends ContextualProcessor<Object, Object, Object, 
     private final String store;
     private final String kind;
     private final long every;
+    private final Function<Object, Object> seen;
     private KeyValueStore<String, String> last;
 
-    private RandomProcessor(JsonNode n) {
+    private RandomProcessor(JsonNode n, Function<Object, Object> seen) {
+        this.seen = seen;
         store = n.get("store").get("name").asText();
         kind = n.get("kind").asText();
         every = n.path("every").asLong();
     }
 
-    static ProcessorSupplier<Object, Object, Object, Object> supplier(JsonNode n) {
+    static ProcessorSupplier<Object, Object, Object, Object> supplier(JsonNode n, Function<Object, Object> seen) {
         JsonNode s = n.get("store");
         String name = s.get("name").asText();
         Serde<String> text = Serdes.String();
@@ -38,7 +41,7 @@ final class RandomProcessor extends ContextualProcessor<Object, Object, Object, 
         return new ProcessorSupplier<>() {
             @Override
             public Processor<Object, Object, Object, Object> get() {
-                return new RandomProcessor(n);
+                return new RandomProcessor(n, seen);
             }
 
             @Override
@@ -77,6 +80,6 @@ final class RandomProcessor extends ContextualProcessor<Object, Object, Object, 
         String k = Functions.text(r.key());
         String was = last.get(k);
         last.put(k, Functions.text(r.value()));
-        context().forward(r.withValue(Functions.joined(was, r.value())));
+        context().forward(r.withValue(Functions.joined(seen.apply(was), seen.apply(r.value()))));
     }
 }

@@ -1,8 +1,9 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
-import java.util.Map;
+import java.util.function.Function;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
@@ -60,12 +61,17 @@ final class RandomProgram {
     private final StreamsBuilder builder;
     private final List<Made> made = new ArrayList<>();
 
-    private RandomProgram(StreamsBuilder builder) {
+    private final boolean plain;
+    private final Function<Object, Object> seen;
+
+    private RandomProgram(StreamsBuilder builder, boolean plain) {
         this.builder = builder;
+        this.plain = plain;
+        this.seen = o -> plain && o == null ? "" : o;
     }
 
     static void write(StreamsBuilder builder, JsonNode program) {
-        RandomProgram p = new RandomProgram(builder);
+        RandomProgram p = new RandomProgram(builder, program.path("plain").asBoolean());
         for (JsonNode n : program.get("nodes")) {
             p.made.add(p.add(n));
         }
@@ -105,19 +111,19 @@ final class RandomProgram {
         String key = n.path("key").asText();
         switch (op) {
             case "filter":
-                return Made.of(s.filter((k, v) -> Functions.test(f, k, v)), in.keys, in.values);
+                return Made.of(s.filter((k, v) -> test(f, k, v)), in.keys, in.values);
             case "filterNot":
-                return Made.of(s.filterNot((k, v) -> Functions.test(f, k, v)), in.keys, in.values);
+                return Made.of(s.filterNot((k, v) -> test(f, k, v)), in.keys, in.values);
             case "mapValues":
-                return Made.of(s.mapValues((k, v) -> (Object) Functions.map(f, k, v)), in.keys, TEXT);
+                return Made.of(s.mapValues((k, v) -> map(f, k, v)), in.keys, TEXT);
             case "map":
-                return Made.of(s.map((k, v) -> KeyValue.pair((Object) Functions.select(key, k, v), (Object) Functions.map(f, k, v))), TEXT, TEXT);
+                return Made.of(s.map((k, v) -> KeyValue.pair(select(key, k, v), map(f, k, v))), TEXT, TEXT);
             case "selectKey":
-                return Made.of(s.selectKey((k, v) -> (Object) Functions.select(key, k, v)), TEXT, in.values);
+                return Made.of(s.selectKey((k, v) -> select(key, k, v)), TEXT, in.values);
             case "flatMap":
-                return Made.of(s.flatMap((k, v) -> Functions.spread(f, k, v)), TEXT, TEXT);
+                return Made.of(s.flatMap((k, v) -> spread(f, k, v)), TEXT, TEXT);
             case "flatMapValues":
-                return Made.of(s.flatMapValues((k, v) -> Functions.spread(f, k, v).stream().map(kv -> kv.value).toList()), in.keys, TEXT);
+                return Made.of(s.flatMapValues((k, v) -> spreadValues(f, k, v)), in.keys, TEXT);
             case "merge":
                 return Made.of(s.merge(in(n, 1).stream), TEXT, TEXT);
             case "split": {
@@ -125,7 +131,7 @@ final class RandomProgram {
                 List<KStream<Object, Object>> cases = new ArrayList<>();
                 for (JsonNode p : n.get("cases")) {
                     String name = p.asText();
-                    split.branch((k, v) -> Functions.test(name, k, v), Branched.withConsumer(cases::add));
+                    split.branch((k, v) -> test(name, k, v), Branched.withConsumer(cases::add));
                 }
                 split.defaultBranch(Branched.withConsumer(cases::add));
                 return new Made(null, null, null, cases, TEXT, TEXT);
@@ -135,8 +141,8 @@ final class RandomProgram {
             case "toTable":
                 return Made.of(s.toTable(keyValue(n, TEXT, TEXT)), TEXT, TEXT);
             case "aggregate":
-                return aggregate(n, key.isEmpty() ? s.groupByKey(Grouped.with(TEXT, TEXT))
-                    : s.groupBy((k, v) -> (Object) Functions.select(key, k, v), Grouped.with(TEXT, TEXT)));
+                return aggregate(n, key.isEmpty() ? present(n, s).groupByKey(Grouped.with(TEXT, TEXT))
+                    : present(n, s).groupBy((k, v) -> select(key, k, v), Grouped.with(TEXT, TEXT)));
             case "join":
                 return Made.of(joinStreams(n, s, in(n, 1).stream), TEXT, TEXT);
             case "joinTable": {
@@ -145,16 +151,16 @@ final class RandomProgram {
                     joined = joined.withGracePeriod(ms(n.get("grace")));
                 }
                 KTable<Object, Object> t = in(n, 1).table;
-                return Made.of(n.get("kind").asText().equals("left") ? s.leftJoin(t, (l, r) -> (Object) Functions.joined(l, r), joined)
-                    : s.join(t, (l, r) -> (Object) Functions.joined(l, r), joined), TEXT, TEXT);
+                return Made.of(n.get("kind").asText().equals("left") ? s.leftJoin(t, this::join, joined)
+                    : s.join(t, this::join, joined), TEXT, TEXT);
             }
             case "process":
-                return Made.of(s.process(RandomProcessor.supplier(n), Named.as(n.get("store").get("name").asText() + "-node")), TEXT, TEXT);
+                return Made.of(s.process(RandomProcessor.supplier(n, seen), Named.as(n.get("store").get("name").asText() + "-node")), TEXT, TEXT);
             case "joinGlobal": {
                 GlobalKTable<Object, Object> g = in(n, 1).global;
                 return Made.of(n.get("kind").asText().equals("left")
-                    ? s.leftJoin(g, (k, v) -> (Object) Functions.select(key, k, v), (l, r) -> (Object) Functions.joined(l, r))
-                    : s.join(g, (k, v) -> (Object) Functions.select(key, k, v), (l, r) -> (Object) Functions.joined(l, r)), TEXT, TEXT);
+                    ? s.leftJoin(g, (k, v) -> select(key, k, v), this::join)
+                    : s.join(g, (k, v) -> select(key, k, v), this::join), TEXT, TEXT);
             }
             case "to":
                 s.to(n.get("topic").asText(), Produced.with(in.keys, in.values));
@@ -170,14 +176,14 @@ final class RandomProgram {
         boolean stored = n.has("store");
         switch (op) {
             case "filter":
-                return Made.of(stored ? t.filter((k, v) -> Functions.test(f, k, v), keyValue(n, in.keys, in.values))
-                    : t.filter((k, v) -> Functions.test(f, k, v)), in.keys, in.values);
+                return Made.of(stored ? t.filter((k, v) -> test(f, k, v), keyValue(n, in.keys, in.values))
+                    : t.filter((k, v) -> test(f, k, v)), in.keys, in.values);
             case "filterNot":
-                return Made.of(stored ? t.filterNot((k, v) -> Functions.test(f, k, v), keyValue(n, in.keys, in.values))
-                    : t.filterNot((k, v) -> Functions.test(f, k, v)), in.keys, in.values);
+                return Made.of(stored ? t.filterNot((k, v) -> test(f, k, v), keyValue(n, in.keys, in.values))
+                    : t.filterNot((k, v) -> test(f, k, v)), in.keys, in.values);
             case "mapValues":
-                return Made.of(stored ? t.mapValues((k, v) -> (Object) Functions.map(f, k, v), keyValue(n, in.keys, TEXT))
-                    : t.mapValues((k, v) -> (Object) Functions.map(f, k, v)), in.keys, TEXT);
+                return Made.of(stored ? t.mapValues((k, v) -> map(f, k, v), keyValue(n, in.keys, TEXT))
+                    : t.mapValues((k, v) -> map(f, k, v)), in.keys, TEXT);
             case "toStream":
                 return Made.of(t.toStream(), in.keys, in.values);
             case "suppress": {
@@ -191,15 +197,15 @@ final class RandomProgram {
             }
             case "aggregate": {
                 String key = n.get("key").asText();
-                return aggregateTable(n, t.groupBy((k, v) -> KeyValue.pair((Object) Functions.select(key, k, v), (Object) Functions.text(v)), Grouped.with(TEXT, TEXT)));
+                return aggregateTable(n, t.groupBy((k, v) -> KeyValue.pair(select(key, k, v), seen(Functions.text(v))), Grouped.with(TEXT, TEXT)));
             }
             case "join": {
                 KTable<Object, Object> r = in(n, 1).table;
                 Materialized m = stored ? keyValue(n, in.keys, TEXT) : null;
                 return Made.of(switch (n.get("kind").asText()) {
-                    case "left" -> stored ? t.leftJoin(r, RandomProgram::join, m) : t.leftJoin(r, RandomProgram::join);
-                    case "outer" -> stored ? t.outerJoin(r, RandomProgram::join, m) : t.outerJoin(r, RandomProgram::join);
-                    default -> stored ? t.join(r, RandomProgram::join, m) : t.join(r, RandomProgram::join);
+                    case "left" -> stored ? t.leftJoin(r, this::join, m) : t.leftJoin(r, this::join);
+                    case "outer" -> stored ? t.outerJoin(r, this::join, m) : t.outerJoin(r, this::join);
+                    default -> stored ? t.join(r, this::join, m) : t.join(r, this::join);
                 }, in.keys, TEXT);
             }
             case "foreign": {
@@ -208,8 +214,8 @@ final class RandomProgram {
                 Materialized m = stored ? keyValue(n, TEXT, TEXT) : Materialized.with(TEXT, TEXT);
                 java.util.function.BiFunction<Object, Object, Object> fk = (k, v) -> Functions.select(key, k, v);
                 TableJoined<Object, Object> name = TableJoined.as("fk" + made.size());
-                return Made.of(n.get("kind").asText().equals("left") ? t.leftJoin(r, fk, RandomProgram::join, name, m)
-                    : t.join(r, fk, RandomProgram::join, name, m), TEXT, TEXT);
+                return Made.of(n.get("kind").asText().equals("left") ? t.leftJoin(r, fk, this::join, name, m)
+                    : t.join(r, fk, this::join, name, m), TEXT, TEXT);
             }
             case "to":
                 t.toStream().to(n.get("topic").asText(), Produced.with(in.keys, in.values));
@@ -219,11 +225,53 @@ final class RandomProgram {
         }
     }
 
-    private static Object join(Object l, Object r) {
-        return Functions.joined(l, r);
+    // Plain programs stand for types without a null: functions see "" in place of one, and give it, and null values stay null.
+
+    private Object seen(Object o) {
+        return seen.apply(o);
     }
 
-    private static KStream<Object, Object> joinStreams(JsonNode n, KStream<Object, Object> l, KStream<Object, Object> r) {
+    private boolean test(String f, Object k, Object v) {
+        return Functions.test(f, seen(k), seen(v));
+    }
+
+    private Object map(String f, Object k, Object v) {
+        return plain && v == null ? null : seen(Functions.map(f, seen(k), v));
+    }
+
+    private Object select(String f, Object k, Object v) {
+        return seen(Functions.select(f, seen(k), seen(v)));
+    }
+
+    private List<KeyValue<Object, Object>> spread(String f, Object k, Object v) {
+        List<KeyValue<Object, Object>> out = Functions.spread(f, seen(k), seen(v));
+        return !plain ? out : out.stream().map(kv -> KeyValue.pair(seen(kv.key), v == null ? null : seen(kv.value))).toList();
+    }
+
+    private List<Object> spreadValues(String f, Object k, Object v) {
+        return plain && v == null ? Collections.singletonList(null) : values(spread(f, k, v));
+    }
+
+    private static List<Object> values(List<KeyValue<Object, Object>> list) {
+        List<Object> out = new ArrayList<>();
+        list.forEach(kv -> out.add(kv.value));
+        return out;
+    }
+
+    private String reduce(String f, Object a, Object v) {
+        return (String) seen(Functions.reduce(f, seen(a), seen(v)));
+    }
+
+    private Object join(Object l, Object r) {
+        return Functions.joined(seen(l), seen(r));
+    }
+
+    /** Leaves out null values where windows of plain types are aggregated, which take none. */
+    private KStream<Object, Object> present(JsonNode n, KStream<Object, Object> s) {
+        return plain && n.has("window") && !n.path("agg").asText().equals("count") ? s.filter((k, v) -> v != null) : s;
+    }
+
+    private KStream<Object, Object> joinStreams(JsonNode n, KStream<Object, Object> l, KStream<Object, Object> r) {
         JsonNode j = n.get("join");
         JoinWindows w = JoinWindows.ofTimeDifferenceAndGrace(Duration.ZERO, ms(j.get("grace"))).before(ms(j.get("before"))).after(ms(j.get("after")));
         String name = n.get("store").get("name").asText();
@@ -232,9 +280,9 @@ final class RandomProgram {
             joined = joined.withDslStoreSuppliers(BuiltInDslStoreSuppliers.IN_MEMORY);
         }
         return switch (n.get("kind").asText()) {
-            case "left" -> l.leftJoin(r, RandomProgram::join, w, joined);
-            case "outer" -> l.outerJoin(r, RandomProgram::join, w, joined);
-            default -> l.join(r, RandomProgram::join, w, joined);
+            case "left" -> l.leftJoin(r, this::join, w, joined);
+            case "outer" -> l.outerJoin(r, this::join, w, joined);
+            default -> l.join(r, this::join, w, joined);
         };
     }
 
@@ -249,8 +297,8 @@ final class RandomProgram {
                 Materialized m = keyValue(n, TEXT, values);
                 return Made.of(switch (how) {
                     case "count" -> g.count(m);
-                    case "reduce" -> g.reduce((a, v) -> Functions.reduce(f, a, v), m);
-                    default -> g.aggregate(() -> "", (k, v, a) -> Functions.reduce(f, a, v), m);
+                    case "reduce" -> g.reduce((a, v) -> reduce(f, a, v), m);
+                    default -> g.aggregate(() -> "", (k, v, a) -> reduce(f, a, v), m);
                 }, TEXT, values);
             }
             case "session": {
@@ -261,8 +309,8 @@ final class RandomProgram {
                 Materialized m = session(n, values);
                 return Made.of(switch (how) {
                     case "count" -> s.count(m);
-                    case "reduce" -> s.reduce((a, v) -> Functions.reduce(f, a, v), m);
-                    default -> s.aggregate(() -> "", (k, v, a) -> Functions.reduce(f, a, v), (k, a, b) -> Functions.merged(a, b), m);
+                    case "reduce" -> s.reduce((a, v) -> reduce(f, a, v), m);
+                    default -> s.aggregate(() -> "", (k, v, a) -> reduce(f, a, v), (k, a, b) -> Functions.merged(seen(a), seen(b)), m);
                 }, keys(w), values);
             }
             default: {
@@ -273,8 +321,8 @@ final class RandomProgram {
                 Materialized m = window(n, values);
                 return Made.of(switch (how) {
                     case "count" -> t.count(m);
-                    case "reduce" -> t.reduce((a, v) -> Functions.reduce(f, a, v), m);
-                    default -> t.aggregate(() -> "", (k, v, a) -> Functions.reduce(f, a, v), m);
+                    case "reduce" -> t.reduce((a, v) -> reduce(f, a, v), m);
+                    default -> t.aggregate(() -> "", (k, v, a) -> reduce(f, a, v), m);
                 }, keys(w), values);
             }
         }
@@ -286,28 +334,28 @@ final class RandomProgram {
         Materialized m = keyValue(n, TEXT, values);
         return Made.of(switch (agg[0]) {
             case "count" -> g.count(m);
-            case "reduce" -> g.reduce((a, v) -> Functions.reduce(agg[1], a, v), (a, v) -> Functions.reduce("minus", a, v), m);
-            default -> g.aggregate(() -> "", (k, v, a) -> Functions.reduce(agg[1], a, v), (k, v, a) -> Functions.reduce("minus", a, v), m);
+            case "reduce" -> g.reduce((a, v) -> reduce(agg[1], a, v), (a, v) -> reduce("minus", a, v), m);
+            default -> g.aggregate(() -> "", (k, v, a) -> reduce(agg[1], a, v), (k, v, a) -> reduce("minus", a, v), m);
         }, TEXT, values);
     }
 
     private Made cogroup(JsonNode n) {
         CogroupedKStream<Object, Object> c = null;
         for (int i = 0; i < n.get("in").size(); i++) {
-            KStream<Object, Object> s = in(n, i).stream;
+            KStream<Object, Object> s = present(n, in(n, i).stream);
             String key = n.get("keys").get(i).asText();
             String mark = String.valueOf((char) ('A' + i));
             Grouped<Object, Object> grouped = Grouped.with(n.get("store").get("name").asText() + mark, TEXT, TEXT);
             KGroupedStream<Object, Object> g = key.isEmpty() ? s.groupByKey(grouped)
-                : s.groupBy((k, v) -> (Object) Functions.select(key, k, v), grouped);
+                : s.groupBy((k, v) -> select(key, k, v), grouped);
             org.apache.kafka.streams.kstream.Aggregator<Object, Object, Object> add =
-                (k, v, a) -> Functions.made(Functions.show(Functions.text(a)) + mark + Functions.show(Functions.text(v)));
+                (k, v, a) -> Functions.made(Functions.show(Functions.text(seen(a))) + mark + Functions.show(Functions.text(seen(v))));
             c = c == null ? g.cogroup(add) : c.cogroup(g, add);
         }
         JsonNode w = n.path("window");
         return switch (w.path("kind").asText()) {
             case "" -> Made.of(c.aggregate(() -> "", (Materialized) keyValue(n, TEXT, TEXT)), TEXT, TEXT);
-            case "session" -> Made.of(c.windowedBy(sessions(w)).aggregate(() -> "", (k, a, b) -> Functions.merged(a, b), (Materialized) session(n, TEXT)), keys(w), TEXT);
+            case "session" -> Made.of(c.windowedBy(sessions(w)).aggregate(() -> "", (k, a, b) -> Functions.merged(seen(a), seen(b)), (Materialized) session(n, TEXT)), keys(w), TEXT);
             case "sliding" -> Made.of(c.windowedBy(sliding(w)).aggregate(() -> "", (Materialized) window(n, TEXT)), keys(w), TEXT);
             default -> Made.of(c.windowedBy(times(w)).aggregate(() -> "", (Materialized) window(n, TEXT)), keys(w), TEXT);
         };

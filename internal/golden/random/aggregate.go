@@ -18,15 +18,6 @@ func split(agg string) (how, f string) {
 	return agg, ""
 }
 
-func empty() text { return new("") }
-
-func adder(f string) func(k, v, sum text) text {
-	r := reducers[f]
-	return func(_, v, sum text) text { return r(sum, v) }
-}
-
-func mergeSessions(_, a, b text) text { return merged(a, b) }
-
 func (w *Window) time() windowing.Time {
 	return windowing.Hopping(ms(w.Size), ms(w.Advance)).WithGrace(ms(w.Grace))
 }
@@ -39,7 +30,7 @@ func (w *Window) session() windowing.Session {
 	return windowing.Sessions(ms(w.Size)).WithGrace(ms(w.Grace))
 }
 
-func (a *assembly) aggregateStream(n Node, g dsl.Grouped[text, text]) (any, error) {
+func (a *assembly[T]) aggregateStream(n Node, g dsl.Grouped[T, T]) (any, error) {
 	how, f := split(n.Agg)
 	name, opts := n.Store.Name, n.Store.options(false)
 	if n.Window == nil {
@@ -47,9 +38,9 @@ func (a *assembly) aggregateStream(n Node, g dsl.Grouped[text, text]) (any, erro
 		case "count":
 			return g.Count(name, opts...), nil
 		case "reduce":
-			return g.Reduce(name, reducers[f], opts...), nil
+			return g.Reduce(name, a.reducer(f), opts...), nil
 		}
-		return g.Aggregate(name, empty, adder(f), opts...), nil
+		return g.Aggregate(name, a.empty, a.adder(f), opts...), nil
 	}
 	switch n.Window.Kind {
 	case "time":
@@ -61,9 +52,9 @@ func (a *assembly) aggregateStream(n Node, g dsl.Grouped[text, text]) (any, erro
 		case "count":
 			return w.Count(name, opts...), nil
 		case "reduce":
-			return w.Reduce(name, reducers[f], opts...), nil
+			return w.Reduce(name, a.reducer(f), opts...), nil
 		}
-		return w.Aggregate(name, empty, adder(f), opts...), nil
+		return w.Aggregate(name, a.empty, a.adder(f), opts...), nil
 	case "sliding":
 		w := g.SlidingBy(n.Window.sliding())
 		if n.Window.Final {
@@ -73,9 +64,9 @@ func (a *assembly) aggregateStream(n Node, g dsl.Grouped[text, text]) (any, erro
 		case "count":
 			return w.Count(name, opts...), nil
 		case "reduce":
-			return w.Reduce(name, reducers[f], opts...), nil
+			return w.Reduce(name, a.reducer(f), opts...), nil
 		}
-		return w.Aggregate(name, empty, adder(f), opts...), nil
+		return w.Aggregate(name, a.empty, a.adder(f), opts...), nil
 	case "session":
 		w := g.SessionBy(n.Window.session())
 		if n.Window.Final {
@@ -85,26 +76,26 @@ func (a *assembly) aggregateStream(n Node, g dsl.Grouped[text, text]) (any, erro
 		case "count":
 			return w.Count(name, opts...), nil
 		case "reduce":
-			return w.Reduce(name, reducers[f], opts...), nil
+			return w.Reduce(name, a.reducer(f), opts...), nil
 		}
-		return w.Aggregate(name, empty, adder(f), mergeSessions, opts...), nil
+		return w.Aggregate(name, a.empty, a.adder(f), a.merged, opts...), nil
 	}
 	return nil, fmt.Errorf("no window is called %q", n.Window.Kind)
 }
 
 // cogroup aggregates several streams into one table. The aggregators mark what
 // came from which.
-func (a *assembly) cogroup(n Node) any {
-	var c dsl.Cogrouped[text, text]
+func (a *assembly[T]) cogroup(n Node) any {
+	var c dsl.Cogrouped[T, T]
 	for i, in := range n.In {
-		s := a.made[in].(dsl.Stream[text, text])
+		s := present(a, n, a.made[in].(dsl.Stream[T, T]))
 		mark := string(rune('A' + i))
 		name := dsl.RepartitionAs(n.Store.Name + mark)
 		g := s.GroupByKey(name)
 		if n.Keys[i] != "" {
-			g = s.GroupBy(selectors[n.Keys[i]], name)
+			g = s.GroupBy(selector[T, T, T](a.types, n.Keys[i]), name)
 		}
-		add := func(_, v, sum text) text { return made(show(sum) + mark + show(v)) }
+		add := func(_, v, sum T) T { return a.out(made(show(a.in(sum)) + mark + show(a.in(v)))) }
 		if i == 0 {
 			c = g.Cogroup(add)
 		} else {
@@ -113,13 +104,13 @@ func (a *assembly) cogroup(n Node) any {
 	}
 	name, opts := n.Store.Name, n.Store.options(false)
 	if n.Window == nil {
-		return c.Aggregate(name, empty, opts...)
+		return c.Aggregate(name, a.empty, opts...)
 	}
 	switch n.Window.Kind {
 	case "sliding":
-		return c.SlidingBy(n.Window.sliding()).Aggregate(name, empty, opts...)
+		return c.SlidingBy(n.Window.sliding()).Aggregate(name, a.empty, opts...)
 	case "session":
-		return c.SessionBy(n.Window.session()).Aggregate(name, empty, mergeSessions, opts...)
+		return c.SessionBy(n.Window.session()).Aggregate(name, a.empty, a.merged, opts...)
 	}
-	return c.WindowedBy(n.Window.time()).Aggregate(name, empty, opts...)
+	return c.WindowedBy(n.Window.time()).Aggregate(name, a.empty, opts...)
 }

@@ -3,29 +3,11 @@ package random
 import (
 	"strconv"
 	"strings"
-
-	"github.com/thalweg/thalweg/windowing"
 )
 
-// Keys and values are texts that may be null; counts are numbers. The functions
-// of programs see everything as text. Functions.java has the same ones.
-type (
-	text     = *string
-	windowed = windowing.Windowed[text]
-)
-
-// textOf writes a key or a value as text.
-func textOf(x any) text {
-	switch x := x.(type) {
-	case text:
-		return x
-	case int64:
-		return new(strconv.FormatInt(x, 10))
-	case windowed:
-		return new(show(x.Key) + "@" + strconv.FormatInt(x.Start, 10) + "-" + strconv.FormatInt(x.End, 10))
-	}
-	panic("random: not a text, a count or a windowed text")
-}
+// text is what the functions of programs see and give: everything is text, or
+// null. Functions.java has the same ones.
+type text = *string
 
 func show(t text) string {
 	if t == nil {

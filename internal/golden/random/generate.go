@@ -67,6 +67,7 @@ func Generate(seed uint64) Case {
 	g.sinks()
 	c.OutputTopics = g.topics
 	c.Program.Nodes = g.nodes
+	c.Program.Plain = seed%2 == 0
 	c.Steps = g.input(slices.Sorted(maps.Keys(c.InputTopics)), manual)
 	return c
 }

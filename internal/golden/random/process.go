@@ -8,20 +8,16 @@ import (
 	"github.com/thalweg/thalweg/state"
 )
 
-type (
-	record = processor.Record[text, text]
-	output = processor.Out[text, text]
-)
-
 // remembering joins each value with the last one of its key; some also tell what
 // they hold, as time passes.
-type remembering struct {
+type remembering[T any] struct {
+	types[T]
 	n    Node
-	h    state.KVHandle[text, text]
-	last *state.KV[text, text]
+	h    state.KVHandle[T, T]
+	last *state.KV[T, T]
 }
 
-func process(n Node, s dsl.Stream[text, text]) any {
+func process[T any](t types[T], n Node, s dsl.Stream[T, T]) any {
 	var opts []state.Option
 	if n.Store.Memory {
 		opts = append(opts, state.InMemory())
@@ -29,23 +25,23 @@ func process(n Node, s dsl.Stream[text, text]) any {
 	if !n.Store.Uncached {
 		opts = append(opts, state.Cached())
 	}
-	h := state.KeyValue(n.Store.Name, textSerde, textSerde, opts...)
-	return s.Process(n.Store.Name+"-node", func() *remembering { return &remembering{n: n, h: h} }, h)
+	h := state.KeyValue(n.Store.Name, t.serde, t.serde, opts...)
+	return s.Process(n.Store.Name+"-node", func() *remembering[T] { return &remembering[T]{types: t, n: n, h: h} }, h)
 }
 
-func (m *remembering) Init(c *processor.Context, out *output) error {
+func (m *remembering[T]) Init(c *processor.Context, out *processor.Out[T, T]) error {
 	m.last = m.h.In(c)
 	tell := func(now int64) error {
 		for e, err := range m.last.All() {
 			if err != nil {
 				return err
 			}
-			v := made("at" + strconv.FormatInt(now%1000, 10) + show(e.Value))
-			if err := out.Forward(record{Key: e.Key, Value: v, Timestamp: now}); err != nil {
+			v := m.out(made("at" + strconv.FormatInt(now%1000, 10) + show(m.in(e.Value))))
+			if err := out.Forward(processor.Record[T, T]{Key: e.Key, Value: v, Timestamp: now}); err != nil {
 				return err
 			}
 		}
-		return out.Forward(record{Key: new("tick"), Timestamp: now})
+		return out.Forward(processor.Record[T, T]{Key: m.out(new("tick")), NullValue: true, Timestamp: now})
 	}
 	switch m.n.Kind {
 	case "stream":
@@ -56,17 +52,22 @@ func (m *remembering) Init(c *processor.Context, out *output) error {
 	return nil
 }
 
-func (m *remembering) Process(_ *processor.Context, r record, out *output) error {
-	if r.Key == nil {
+func (m *remembering[T]) Process(_ *processor.Context, r processor.Record[T, T], out *processor.Out[T, T]) error {
+	if r.NullKey {
 		return nil
 	}
 	was, _, err := m.last.Get(r.Key)
 	if err != nil {
 		return err
 	}
-	if err := m.last.Put(r.Key, r.Value); err != nil {
+	if r.NullValue {
+		err = m.last.Delete(r.Key)
+	} else {
+		err = m.last.Put(r.Key, r.Value)
+	}
+	if err != nil {
 		return err
 	}
-	r.Value = joined(was, r.Value)
+	r.Value, r.NullValue = m.joined(was, r.Value), false
 	return out.Forward(r)
 }

@@ -9,7 +9,12 @@ import "github.com/thalweg/thalweg/internal/golden"
 
 // Program is a topology as data. A node's position is its id; it reads nodes
 // before it, and they are added to the topology in this order.
+//
+// A plain program has types without a null: its functions see the empty text in
+// place of a null, and give it in place of one, and a null value stays null
+// through them. In Java they are made to.
 type Program struct {
+	Plain bool   `json:"plain,omitempty"`
 	Nodes []Node `json:"nodes"`
 }
 

@@ -6,15 +6,15 @@ import (
 )
 
 // table adds the operators that tables of all types have.
-func table[K, V any](a *assembly, n Node, t dsl.Table[K, V]) (any, error) {
+func table[T, K, V any](a *assembly[T], n Node, t dsl.Table[K, V]) (any, error) {
 	opts := n.Store.options(true)
 	switch n.Op {
 	case "filter":
-		return t.Filter(predicate[K, V](n.F), opts...), nil
+		return t.Filter(predicate[T, K, V](a.types, n.F), opts...), nil
 	case "filterNot":
-		return t.FilterNot(predicate[K, V](n.F), opts...), nil
+		return t.FilterNot(predicate[T, K, V](a.types, n.F), opts...), nil
 	case "mapValues":
-		return t.MapValuesWithKey(mapper[K, V](n.F), opts...), nil
+		return t.MapValuesWithKey(mapper[T, K, V](a.types, n.F), opts...), nil
 	case "toStream":
 		return t.ToStream(), nil
 	case "suppress":
@@ -24,26 +24,26 @@ func table[K, V any](a *assembly, n Node, t dsl.Table[K, V]) (any, error) {
 		}
 		return t.Suppress(s, dsl.Named(n.F)), nil
 	case "aggregate":
-		return aggregateTable(n, t), nil
+		return aggregateTable(a.types, n, t), nil
 	case "join":
 		switch r := a.made[n.In[1]].(type) {
-		case dsl.Table[K, text]:
-			return joinTables(n, t, r), nil
+		case dsl.Table[K, T]:
+			return joinTables(a.types, n, t, r), nil
 		case dsl.Table[K, int64]:
-			return joinTables(n, t, r), nil
+			return joinTables(a.types, n, t, r), nil
 		}
 	}
 	return nil, sink(a, n, t.ToStream())
 }
 
-func (a *assembly) textTable(n Node, t dsl.Table[text, text]) (any, error) {
+func (a *assembly[T]) textTable(n Node, t dsl.Table[T, T]) (any, error) {
 	if n.Op == "foreign" {
 		return a.foreign(n, t), nil
 	}
 	return table(a, n, t)
 }
 
-func windowedTable[V any](a *assembly, n Node, t dsl.Table[windowing.Windowed[text], V]) (any, error) {
+func windowedTable[T, V any](a *assembly[T], n Node, t dsl.Table[windowing.Windowed[T], V]) (any, error) {
 	if n.Op == "suppress" && n.Kind == "close" {
 		return dsl.FinalOnly(t, dsl.Named(n.F)), nil
 	}
@@ -51,16 +51,16 @@ func windowedTable[V any](a *assembly, n Node, t dsl.Table[windowing.Windowed[te
 }
 
 // aggregateTable groups a table anew, with its values as texts.
-func aggregateTable[K, V any](n Node, t dsl.Table[K, V]) any {
-	key := selectors[n.Key]
-	g := t.GroupBy(func(k K, v V) (text, text) { return key(textOf(k), textOf(v)), textOf(v) })
+func aggregateTable[T, K, V any](t types[T], n Node, of dsl.Table[K, V]) any {
+	key := selector[T, K, V](t, n.Key)
+	g := of.GroupBy(func(k K, v V) (T, T) { return key(k, v), t.out(t.text(v)) })
 	how, f := split(n.Agg)
 	name, opts := n.Store.Name, n.Store.options(false)
 	switch how {
 	case "count":
 		return g.Count(name, opts...)
 	case "reduce":
-		return g.Reduce(name, reducers[f], reducers["minus"], opts...)
+		return g.Reduce(name, t.reducer(f), t.reducer("minus"), opts...)
 	}
-	return g.Aggregate(name, empty, adder(f), adder("minus"), opts...)
+	return g.Aggregate(name, t.empty, t.adder(f), t.adder("minus"), opts...)
 }
