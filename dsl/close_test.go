@@ -57,3 +57,27 @@ func TestClosedBySparseRecords(t *testing.T) {
 		}
 	}
 }
+
+// Sessions that close together come by end, then by key, wherever they are kept.
+func TestSessionsCloseByKey(t *testing.T) {
+	for name, opts := range map[string][]dsl.StoreOption{"memory": {dsl.InMemory()}, "persistent": nil} {
+		t.Run(name, func(t *testing.T) {
+			b := dsl.NewBuilder()
+			in := topology.NewTopic("in", serde.String, serde.String)
+			out := topology.NewTopic("out", windowing.SessionKey(serde.String), serde.Int64)
+			b.Stream(in).GroupByKey().SessionBy(windowing.Sessions(25*time.Millisecond)).EmitOnClose().Count("c", opts...).ToStream().To(out)
+			d := testdriver.New(t, build(t, b))
+			for _, r := range []struct {
+				key string
+				at  int64
+			}{{"a", 136}, {"b", 144}, {"a", 144}, {"0", 140}, {"c", 200}} {
+				d.Input(in).SendAt(time.UnixMilli(r.at), r.key, "v")
+			}
+			var keys []string
+			for _, r := range d.Output(out).All() {
+				keys = append(keys, r.Key.Key)
+			}
+			require.Equal(t, []string{"0", "a", "b"}, keys)
+		})
+	}
+}

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"bytes"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/thalweg/thalweg/serde"
@@ -155,13 +157,49 @@ func (s *SessionStore[K, V]) FindRangeBackward(lo, hi K, earliestEnd, latestStar
 
 // FindEnded yields the sessions of all keys that end from..to, in the order of
 // FindRange. In a time-ordered store these are, as in Kafka Streams, also
-// sessions that have expired as long as their segment is there, but not with
-// [InMemory].
+// sessions that have expired as long as their segment is there; with [InMemory]
+// they are not, and the order is that of end, key, descending start.
 func (s *SessionStore[K, V]) FindEnded(from, to int64) iter.Seq2[SessionEntry[K, V], error] {
-	if !s.seg.ordered || s.cache != nil || s.spec.InMemory {
+	if s.seg.ordered && s.spec.InMemory {
+		return s.found(largest, func(f visit[V]) error { return s.scanEnds(from, to, f) })
+	}
+	if !s.seg.ordered || s.cache != nil {
 		return s.findKeys(nil, nil, from, to, largest, false)
 	}
 	return s.found(largest, func(f visit[V]) error { return s.scanKept(from, to, f) })
+}
+
+// scanEnds visits the sessions that end from..to, those of one end by key.
+func (s *SessionStore[K, V]) scanEnds(from, to int64, f visit[V]) error {
+	type session struct {
+		at fields
+		v  V
+		ts int64
+	}
+	var together []session // they end at one time
+	visitAll := func() bool {
+		slices.SortStableFunc(together, func(a, b session) int { return bytes.Compare(a.at.key, b.at.key) })
+		for _, x := range together {
+			if !f(x.at, x.v, x.ts) {
+				return false
+			}
+		}
+		together = together[:0]
+		return true
+	}
+	more := true
+	err := s.scanKeys(nil, nil, from, to, false, func(at fields, v V, ts int64) bool {
+		if len(together) > 0 && together[0].at.time != at.time {
+			more = visitAll()
+		}
+		at.key = bytes.Clone(at.key)
+		together = append(together, session{at, v, ts})
+		return more
+	})
+	if err == nil && more {
+		visitAll()
+	}
+	return err
 }
 
 // All yields all sessions, in the order of FindRange.
