@@ -7,16 +7,23 @@ import (
 	"github.com/thalweg/thalweg/topology"
 )
 
-// Merge passes on the records of s and of the others. Nothing is said about
-// their order beyond that of each stream.
+// Merge passes on the records of both streams. Nothing is said about their order
+// beyond that of each stream. A stream merged with itself is what it was.
 func (s Stream[K, V]) Merge[_ lazy](other Stream[K, V], opts ...Option) Stream[K, V] {
 	o := operatorOf(opts)
 	name := s.b.name(o.name, "merge", s.p.Node())
+	from := []*topology.Port[K, V]{s.p, other.p}
+	if samePort(s.p, other.p) {
+		from = from[:1]
+	}
 	p := topology.Attach(s.b.t, topology.Spec{Name: name, Op: "merge"}, func(w *topology.Wiring, _ int, out *topology.Port[K, V]) processor.Node[K, V] {
 		return out.Next(w)
-	}, s.p, other.p)
+	}, from...)
 	r := Stream[K, V]{b: s.b, p: p, rekeyed: s.rekeyed || other.rekeyed, ks: s.ks, vs: s.vs}
-	r.srcs = append(slices.Clone(s.srcs), other.srcs...)
+	r.srcs = slices.Clone(s.srcs)
+	if len(from) > 1 {
+		r.srcs = append(r.srcs, other.srcs...)
+	}
 	if r.ks == nil {
 		r.ks = other.ks
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/thalweg/thalweg/dsl"
+	"github.com/thalweg/thalweg/processor"
 	"github.com/thalweg/thalweg/serde"
 	"github.com/thalweg/thalweg/testdriver"
 	"github.com/thalweg/thalweg/topology"
@@ -78,6 +79,66 @@ func TestSessionsCloseByKey(t *testing.T) {
 				keys = append(keys, r.Key.Key)
 			}
 			require.Equal(t, []string{"0", "a", "b"}, keys)
+		})
+	}
+}
+
+// The flush of a cache forwards a session with the headers of its record, but
+// not with LogTombstoneHeaders: the stores of Kafka Streams that it stands for
+// give none.
+func TestHeadersOfFlushedSessions(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts []dsl.StoreOption
+		want int
+	}{
+		"plain":                      {nil, 1},
+		"tombstone headers":          {[]dsl.StoreOption{dsl.LogTombstoneHeaders()}, 0},
+		"tombstone headers, memory":  {[]dsl.StoreOption{dsl.LogTombstoneHeaders(), dsl.InMemory()}, 1},
+		"tombstone headers, at once": {[]dsl.StoreOption{dsl.LogTombstoneHeaders(), dsl.Uncached()}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := dsl.NewBuilder()
+			in := topology.NewTopic("in", serde.String, serde.String)
+			out := topology.NewTopic("out", windowing.SessionKey(serde.String), serde.Int64)
+			b.Stream(in).GroupByKey().SessionBy(windowing.Sessions(time.Second)).Count("c", c.opts...).ToStream().To(out)
+			d := testdriver.New(t, build(t, b))
+			d.Input(in).SendRecord(processor.Record[string, string]{Key: "k", Value: "v", Headers: processor.Headers{{Key: "h", Value: []byte("x")}}})
+			require.Len(t, d.Output(out).Read().Headers, c.want)
+		})
+	}
+}
+
+// A stream merged with itself gives each record once.
+func TestMergeWithItself(t *testing.T) {
+	b := dsl.NewBuilder()
+	in := topology.NewTopic("in", serde.String, serde.String)
+	out := topology.NewTopic("out", serde.String, serde.String)
+	s := b.Stream(in)
+	s.Merge(s).To(out)
+	d := testdriver.New(t, build(t, b))
+	d.Input(in).Send("k", "v")
+	require.Len(t, d.Output(out).All(), 1)
+}
+
+// A stream whose two sides come through topics of their own is joined with itself
+// from both: each of them is read.
+func TestSelfJoinThroughTopics(t *testing.T) {
+	for name, opt := range map[string]dsl.Optimisation{"shared": dsl.OptimiseAll, "not shared": dsl.SingleStoreSelfJoin} {
+		t.Run(name, func(t *testing.T) {
+			b := dsl.NewBuilder().Optimise(opt)
+			in := topology.NewTopic("in", serde.String, serde.String)
+			out := topology.NewTopic("out", serde.String, serde.String)
+			s := b.Stream(in).SelectKey(func(k, _ string) string { return k + "!" })
+			s.Join("self", s, windowing.Within(time.Second), func(a, b string) string { return a + b }).To(out)
+			topo := build(t, b)
+			d := testdriver.New(t, topo)
+			d.Input(in).Send("k", "v")
+			require.Len(t, d.Output(out).All(), 1)
+			for _, n := range topo.Nodes {
+				if n.Kind == topology.SourceNode {
+					require.NotEmpty(t, n.Children, "nobody reads %v", n.Topics)
+				}
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package dsl_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -251,4 +252,35 @@ func TestPanicsInUserFunctions(t *testing.T) {
 			require.Regexp(t, stage.String()+` in node "`+failures[0].Node+`".*panic: boom`, strings.Join(f.messages, "\n"))
 		})
 	}
+}
+
+// A failed punctuation has no record: its dead letter names no topic.
+func TestDeadLetterOfPunctuation(t *testing.T) {
+	in := topology.NewTopic("in", serde.String, serde.String)
+	b := dsl.NewBuilder()
+	b.Stream(in).Process("fails", func() *failsLater { return new(failsLater) })
+	d := testdriver.New(t, build(t, b), testdriver.DeadLetters("dead"),
+		testdriver.OnFailure(func(*processor.Context, *processor.Failure) processor.Action { return processor.DeadLetter }))
+	d.Advance(time.Second)
+	var dead []processor.RawRecord
+	for _, r := range d.Records() {
+		if r.Topic == "dead" {
+			dead = append(dead, r)
+		}
+	}
+	require.Len(t, dead, 1)
+	topic, ok := dead[0].Headers.Get("__streams.errors.topic")
+	require.True(t, ok)
+	require.Nil(t, topic)
+}
+
+type failsLater struct{}
+
+func (*failsLater) Init(c *processor.Context, _ *processor.Out[string, string]) error {
+	c.Schedule(time.Second, processor.WallClock, func(int64) error { return errors.New("no") })
+	return nil
+}
+
+func (*failsLater) Process(*processor.Context, processor.Record[string, string], *processor.Out[string, string]) error {
+	return nil
 }

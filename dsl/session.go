@@ -172,9 +172,11 @@ func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topo
 	if t.final {
 		n.close = newCloser(t.b, t.n.store)
 	} else if n.st.Caching() {
-		c, next, sendOld := w.Context, n.next, n.sendOld
+		c, sendOld := w.Context, n.sendOld
+		spec := t.h.Spec()
+		bare := spec.LogTombstoneHeaders && !spec.InMemory // as the stores of Kafka Streams that could keep headers
 		n.st.OnFlush(sendOld, func(k K, start, end int64, u state.Update[A]) error {
-			return forwardFlushed(c, next, KW(windowing.Windowed[K]{Key: k, Start: start, End: end}), flushedChange(u, sendOld), end)
+			return n.forwardSession(c, k, start, end, flushedChange(u, sendOld), bare)
 		})
 	}
 	return n
@@ -284,9 +286,15 @@ func (n *sessionNode[K, V, A, KW]) forward(c *processor.Context, k K, start, end
 	if n.quiet {
 		return nil
 	}
+	return n.forwardSession(c, k, start, end, ch, true)
+}
+
+func (n *sessionNode[K, V, A, KW]) forwardSession(c *processor.Context, k K, start, end int64, ch Change[A], bare bool) error {
 	f := c.Frame()
 	h := f.Headers
-	f.Headers = nil
+	if bare {
+		f.Headers = nil
+	}
 	err := forwardFlushed(c, n.next, KW(windowing.Windowed[K]{Key: k, Start: start, End: end}), ch, end)
 	f.Headers = h
 	return err

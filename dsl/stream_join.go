@@ -88,7 +88,10 @@ func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKin
 	if jo.store != "" {
 		stores = jo.store
 	}
-	same := samePort(s.p, o.p)
+	self := samePort(s.p, o.p) && b.optimise&SingleStoreSelfJoin != 0
+	if s.rekeyed && (s.change == nil || b.optimise&MergeRepartitions == 0) {
+		self = false // each side comes through a topic of its own
+	}
 	if s.rekeyed {
 		s = s.repartition(topic+"-left", &repartition{})
 	}
@@ -104,7 +107,7 @@ func joinStreams[K, V, VO, VR any](s Stream[K, V], o Stream[K, VO], kind joinKin
 
 	var p *topology.Port[K, VR]
 	b.own(j.left)
-	if same && b.optimise&SingleStoreSelfJoin != 0 { // of every kind, as in Kafka Streams
+	if self { // of every kind, as in Kafka Streams
 		p = selfJoin(b, s, any(j).(*streamJoin[K, V, V, VR]))
 	} else {
 		b.own(j.right)

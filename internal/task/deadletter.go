@@ -41,7 +41,7 @@ func (t *Task) failed(c *processor.Context, f *processor.Failure) error {
 
 // deadLetter sends the raw input record. A failure without one (in a
 // punctuation, or while a cache is flushed after its record) has no key and no
-// value.
+// value; one without a topic has a null for it.
 func (t *Task) deadLetter(f *processor.Failure) error {
 	if t.deadLetters == "" {
 		return processor.Fatal(fmt.Errorf("%w; the failure was: %w", errNoDeadLetters, f))
@@ -60,12 +60,16 @@ func (t *Task) deadLetter(f *processor.Failure) error {
 	if stack == "" {
 		stack = f.Error()
 	}
+	var topic []byte
+	if f.Topic != "" {
+		topic = []byte(f.Topic)
+	}
 	h := append(make(processor.Headers, 0, len(f.Headers)+6), f.Headers...)
 	h = append(h,
 		processor.Header{Key: headerException, Value: fmt.Appendf(nil, "%T", cause)},
 		processor.Header{Key: headerMessage, Value: []byte(cause.Error())},
 		processor.Header{Key: headerStackTrace, Value: []byte(stack)},
-		processor.Header{Key: headerTopic, Value: []byte(f.Topic)},
+		processor.Header{Key: headerTopic, Value: topic},
 		processor.Header{Key: headerPartition, Value: strconv.AppendInt(nil, int64(f.Partition), 10)},
 		processor.Header{Key: headerOffset, Value: strconv.AppendInt(nil, f.Offset, 10)},
 	)
