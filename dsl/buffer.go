@@ -54,13 +54,15 @@ func (h bufferHandle) Open(env state.Env) (state.Store, error) {
 // but for a tombstone. The changelog has the bytes of Kafka Streams, with the
 // header v = 3; see decodeLogged for older ones.
 type buffer struct {
-	name  string
-	env   state.Env
-	byKey map[string]*bufferEntry
-	order *btree.BTreeG[*bufferEntry]
-	dirty map[string]bool
-	size  int64
-	row   []byte
+	name string
+	env  state.Env
+	// onFlush is called before what was changed is written; it may be nil.
+	onFlush func() error
+	byKey   map[string]*bufferEntry
+	order   *btree.BTreeG[*bufferEntry]
+	dirty   map[string]bool
+	size    int64
+	row     []byte
 }
 
 type bufferEntry struct {
@@ -124,6 +126,11 @@ var bufferHeaders = processor.Headers{{Key: "v", Value: []byte{3}}}
 
 // Flush writes what was changed since the last time.
 func (b *buffer) Flush() error {
+	if b.onFlush != nil {
+		if err := b.onFlush(); err != nil {
+			return err
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(b.dirty)) {
 		e := b.byKey[key]
 		var value []byte

@@ -22,6 +22,34 @@ type idler struct {
 	last        int64 // *observed as it was seen or set last
 }
 
+// clock is the time of a windowed aggregation. FinalOnly below it goes by it, so
+// that what it takes for closed is closed there.
+type clock struct {
+	node int
+	idle time.Duration // as in IdleAfter; 0: it waits for records
+}
+
+// newClock adds the clock of an aggregation to a table; the node is known later.
+func (n *tableNode[K, V]) newClock(idle time.Duration) *clock {
+	c := &clock{idle: idle}
+	n.clocks = append(n.clocks, c)
+	return c
+}
+
+// idleClocks gives the clocks of windows an IdleAfter that was said below them,
+// and reports whether any goes on without records.
+func idleClocks(b *Builder, name string, clocks []*clock, d time.Duration) (idle bool) {
+	for _, c := range clocks {
+		if c.idle == 0 {
+			c.idle = d
+		} else if d != 0 && d != c.idle {
+			b.t.Fail("dsl: %q: IdleAfter(%v), but its windows have IdleAfter(%v): say it once", name, d, c.idle)
+		}
+		idle = idle || c.idle != 0
+	}
+	return idle
+}
+
 // idleAfter has the operator's time follow the wall clock when it has stood
 // still for d. A d of zero does not.
 func idleAfter(w *topology.Wiring, id int, d time.Duration, observed *int64, advance func(c *processor.Context, ts int64) error) {

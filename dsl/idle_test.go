@@ -1,6 +1,8 @@
 package dsl_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,4 +121,94 @@ func TestIdleAfterOfWhatIsHeldBack(t *testing.T) {
 	b.Table(words, "t").Suppress(dsl.Every(time.Second), dsl.IdleAfter(-time.Second))
 	_, err := b.Build()
 	require.ErrorContains(t, err, "IdleAfter(-1s)")
+}
+
+// FinalOnly emits each window once, wherever IdleAfter is said, whatever caches
+// are between, and though a record comes late for what was closed meanwhile.
+func TestFinalOnlyWhenIdle(t *testing.T) {
+	type windows = dsl.Table[windowing.Windowed[string], int64]
+	const d = 3 * time.Second
+	idle := dsl.IdleAfter(d)
+	tumbling := windowing.Tumbling(10 * time.Second).WithGrace(5 * time.Second)
+	sessions := windowing.Sessions(10 * time.Second).WithGrace(5 * time.Second)
+	sliding := windowing.SlidingOf(10 * time.Second).WithGrace(5 * time.Second)
+	all := func(windowing.Windowed[string], int64) bool { return true }
+	for name, final := range map[string]func(dsl.Grouped[string, string]) windows{
+		"on the windows": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.WindowedBy(tumbling).IdleAfter(d).Count("c"))
+		},
+		"on the result": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.WindowedBy(tumbling).Count("c"), idle)
+		},
+		"on both": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.WindowedBy(tumbling).IdleAfter(d).Count("c"), idle)
+		},
+		"not cached": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.WindowedBy(tumbling).Count("c", dsl.Uncached()), idle)
+		},
+		"sessions": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.SessionBy(sessions).Count("c"), idle)
+		},
+		"sessions, on them": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.SessionBy(sessions).IdleAfter(d).Count("c"))
+		},
+		"behind a cached filter": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.WindowedBy(tumbling).Count("c").Filter(all, dsl.Stored("f")), idle)
+		},
+		"behind a join": func(g dsl.Grouped[string, string]) windows {
+			w := g.WindowedBy(tumbling)
+			return dsl.FinalOnly(w.Count("c").Join(w.Count("d"), func(a, _ int64) int64 { return a }, dsl.Stored("j")), idle)
+		},
+		"sliding": func(g dsl.Grouped[string, string]) windows {
+			return dsl.FinalOnly(g.SlidingBy(sliding).Count("c"), idle)
+		},
+		"cogroup": func(g dsl.Grouped[string, string]) windows {
+			add := func(_, _ string, n int64) int64 { return n + 1 }
+			return dsl.FinalOnly(g.Cogroup(add).WindowedBy(tumbling).Aggregate("c", func() int64 { return 0 }), idle)
+		},
+	} {
+		for _, commit := range []string{"each", "manual"} {
+			t.Run(name+"/"+commit, func(t *testing.T) {
+				var opts []testdriver.Option
+				if commit == "manual" {
+					opts = append(opts, testdriver.ManualCommit())
+				}
+				b := dsl.NewBuilder()
+				final(b.Stream(words).GroupByKey()).ToStream().Map(func(w windowing.Windowed[string], n int64) (string, int64) {
+					return fmt.Sprint(w.Key, w.Start), n
+				}).To(totals)
+				d := testdriver.New(t, build(t, b), opts...)
+				sendAt(d, 21_000, "k", "x")
+				d.Commit()
+				sendAt(d, 24_000, "k", "x") // in the cache when time goes on
+				for range 10 {
+					d.Advance(5 * time.Second)
+				}
+				d.Commit()
+				out := d.Output(totals)
+				first := out.All()
+				require.NotEmpty(t, first)
+				emitted := map[string]bool{}
+				for _, r := range first {
+					require.False(t, emitted[r.Key], "%s comes twice", r.Key)
+					emitted[r.Key] = true
+				}
+				if !strings.HasPrefix(name, "sliding") {
+					require.Equal(t, int64(2), first[0].Value)
+				}
+				sendAt(d, 22_000, "k", "x")
+				sendAt(d, 25_000, "k", "x")
+				for range 4 {
+					d.Advance(5 * time.Second)
+				}
+				d.Commit()
+				require.Empty(t, out.All(), "they are closed")
+				require.NotZero(t, d.Dropped()[processor.DropLate])
+			})
+		}
+	}
+	b := dsl.NewBuilder()
+	dsl.FinalOnly(b.Stream(words).GroupByKey().WindowedBy(tumbling).IdleAfter(2*d).Count("c"), idle)
+	_, err := b.Build()
+	require.ErrorContains(t, err, "say it once")
 }

@@ -148,13 +148,14 @@ func sessions[K, V, A any, KW windowing.KeyOf[K]](t SessionWindowed[K, V], op, s
 }
 
 func sessionNodeFor[K, V, A any, KW windowing.KeyOf[K]](b *Builder, tb *sessionTable[K, A, KW], t SessionWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
-	plain := plain(s.vs)
+	plain, clock := plain(s.vs), tb.n.newClock(t.idle)
 	tb.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{tb.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		return tb.wire(w, id, p, &sessionNode[K, V, A, KW]{
 			gap: t.w.Gap.Milliseconds(), grace: t.w.Grace.Milliseconds(), step: st,
-			skipNull: plain && !st.null, observed: -1, late: t.late, idle: t.idle,
+			skipNull: plain && !st.null, observed: -1, late: t.late, idle: clock.idle,
 		})
 	}, s.p)
+	clock.node = tb.n.p.Node()
 }
 
 func (t *sessionTable[K, A, KW]) wire[V any](w *topology.Wiring, id int, p *topology.Port[KW, Change[A]], n *sessionNode[K, V, A, KW]) *sessionNode[K, V, A, KW] {

@@ -88,6 +88,7 @@ func slidingWindows[K, V, A any, KW windowing.KeyOf[K]](t SlidingWindowed[K, V],
 }
 
 func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable[K, A, KW], t SlidingWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
+	clock := wt.n.newClock(t.idle)
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		n := &slidingWindowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), diff: t.w.Difference.Milliseconds(), grace: t.w.Grace.Milliseconds(),
@@ -97,7 +98,7 @@ func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable
 			n.close = newCloser(b, wt.n.store)
 		}
 		w.Context.KeepTime(n.name, &n.observed)
-		idleAfter(w, id, t.idle, &n.observed, func(c *processor.Context, ts int64) error {
+		idleAfter(w, id, clock.idle, &n.observed, func(c *processor.Context, ts int64) error {
 			n.observed = max(n.observed, ts)
 			if n.close == nil {
 				return nil
@@ -106,6 +107,7 @@ func slidingNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable
 		})
 		return n
 	}, s.p)
+	clock.node = wt.n.p.Node()
 }
 
 // slidingWindowNode keeps for each record time t of a key the left window

@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -52,6 +53,10 @@ func (t Table[K, V]) Suppress[_ lazy](s Suppression, opts ...StoreOption) Table[
 // value, once: the stream time is past its end and its grace. Deletions are not
 // emitted. It is a function, and not a method, so that the compiler takes
 // windowed tables only. See also EmitOnClose, which needs no buffer.
+//
+// With IdleAfter, here or on the windows, it goes by the time of the windows, of
+// all where it is made of several, and emits before each commit what they have
+// closed.
 func FinalOnly[K, V any](t Table[windowing.Windowed[K], V], opts ...StoreOption) Table[windowing.Windowed[K], V] {
 	if t.n.grace < 0 {
 		t.b.t.Fail("dsl: FinalOnly of table %q: it is not the result of a windowed aggregation", t.name())
@@ -84,21 +89,29 @@ func suppress[K, V any](t Table[K, V], s Suppression, until func(K) int64, opts 
 	h := newBufferHandle(base+"-store", so.opts)
 	b.own(h)
 	idle := so.holdsBack(b, base, true)
+	var clocks []*clock // nil: it has a time of its own
+	if until != nil && idleClocks(b, base, parent.clocks, idle) {
+		idle, clocks = 0, parent.clocks
+	}
 
-	n := &tableNode[K, V]{ks: ks, vs: vs, srcs: parent.srcs, grace: parent.grace, sendOld: true}
+	n := &tableNode[K, V]{ks: ks, vs: vs, srcs: parent.srcs, grace: parent.grace, clocks: parent.clocks, sendOld: true}
 	n.p = topology.Attach(b.t, topology.Spec{Name: b.name(so.operator.name, "suppress", parent.p.Node()), Op: "suppress", Stores: []string{h.StoreName()}}, func(w *topology.Wiring, id int, out *topology.Port[K, Change[V]]) processor.Node[K, Change[V]] {
 		x := &suppressNode[K, V]{
 			name: w.Name(id), s: s, wait: s.wait.Milliseconds(), until: until, observed: -1,
 			ks: serde.ForTask(ks), vs: serde.ForTask(vs), isNull: null.Test(vs), next: out.Next(w),
 		}
 		w.Context.KeepTime(x.name, &x.observed)
-		idleAfter(w, id, idle, &x.observed, func(c *processor.Context, ts int64) error {
-			x.observed = max(x.observed, ts)
-			return x.release(c)
-		})
+		if clocks == nil {
+			idleAfter(w, id, idle, &x.observed, func(c *processor.Context, ts int64) error {
+				x.observed = max(x.observed, ts)
+				return x.release(c)
+			})
+		}
 		x.buf, _ = w.Context.Store(h.StoreName()).(*buffer)
 		if x.buf == nil {
 			w.Fail("dsl: %s is not open", where)
+		} else if clocks != nil {
+			x.buf.onFlush = x.following(w, clocks)
 		}
 		return x
 	}, parent.p)
@@ -156,6 +169,26 @@ func (n *suppressNode[K, V]) Process(c *processor.Context, k K, ch Change[V]) er
 		}
 	}
 	return nil
+}
+
+// following returns a function that moves time to that of the windows above and
+// releases what has closed by it. It is called when their caches are flushed, so
+// that what is held back is their last value, and they take no record any more
+// for what is released: each window is emitted once, also when their time went on
+// without records.
+func (n *suppressNode[K, V]) following(w *topology.Wiring, clocks []*clock) func() error {
+	var names []string
+	for _, c := range clocks {
+		names = append(names, w.Name(c.node))
+	}
+	return func() error {
+		now := int64(math.MaxInt64)
+		for _, name := range names {
+			now = min(now, *w.Context.KeptTime(name))
+		}
+		n.observed = max(n.observed, now-1) // sessions and sliding windows take records for a moment longer
+		return n.release(w.Context)
+	}
 }
 
 // release emits what has waited long enough.

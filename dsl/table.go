@@ -47,6 +47,8 @@ type tableNode[K, V any] struct {
 	versioned bool
 	history   time.Duration // of its own versioned store
 	expire    time.Duration // of the rows of its store; 0: never
+	// clocks are those of the windowed aggregations that the table is made of.
+	clocks []*clock
 	// grace is for how long, in milliseconds, a window of the table may change
 	// after its end; -1 for a table that is not windowed.
 	grace int64

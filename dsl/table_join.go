@@ -97,6 +97,7 @@ func joinTables[K, V, VO, VR any](t Table[K, V], o Table[K, VO], kind joinKind, 
 	name := b.name(s.operator.name, "table-"+kind.String(), t.n.p.Node())
 	n := &tableNode[K, VR]{ks: t.n.ks, grace: max(t.n.grace, o.n.grace)}
 	n.srcs = append(slices.Clone(t.n.srcs), o.n.srcs...)
+	n.clocks = append(slices.Clone(t.n.clocks), o.n.clocks...)
 	b.t.Copartition(n.srcs...)
 
 	left := topology.Attach(b.t, topology.Spec{Name: b.name("", name+"/this", -1), Op: "join-this", Stores: o.n.reads()}, func(w *topology.Wiring, id int, p *topology.Port[K, Change[VR]]) processor.Node[K, Change[V]] {

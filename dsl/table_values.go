@@ -90,7 +90,7 @@ type derivedFlags struct {
 // deriveTable adds a table each of whose rows is a function of a row of t.
 func deriveTable[K, V, VR any](t Table[K, V], op string, vs serde.Serde[VR], s *storing, f derivation[K, V, VR]) derivedTable[K, VR] {
 	b, parent := t.b, t.n
-	n := &tableNode[K, VR]{ks: parent.ks, vs: vs, srcs: parent.srcs, grace: parent.grace}
+	n := &tableNode[K, VR]{ks: parent.ks, vs: vs, srcs: parent.srcs, grace: parent.grace, clocks: parent.clocks}
 	flags := &derivedFlags{}
 	var open func(*topology.Wiring) tableStore[K, VR]
 	name := b.name(s.operator.name, op, parent.p.Node())

@@ -24,7 +24,7 @@ func (t Table[K, V]) TransformValues[P Transformer[K, V, VR], VR any](name strin
 	if name == "" {
 		name = s.operator.name
 	}
-	n := &tableNode[K, VR]{ks: parent.ks, srcs: parent.srcs, grace: parent.grace}
+	n := &tableNode[K, VR]{ks: parent.ks, srcs: parent.srcs, grace: parent.grace, clocks: parent.clocks}
 	name = b.name(name, "transform-values", parent.p.Node())
 	topology.CheckMake(b.t, name, make)
 	var open func(*topology.Wiring) tableStore[K, VR]

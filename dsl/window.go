@@ -114,7 +114,7 @@ func timeWindows[K, V, A any, KW windowing.KeyOf[K]](t TimeWindowed[K, V], op, s
 
 // timeWindowNode adds the node that aggregates one stream into a window table.
 func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTable[K, A, KW], t TimeWindowed[K, V], s Stream[K, V], name, op string, st step[K, V, A]) {
-	plain := plain(s.vs)
+	plain, clock := plain(s.vs), wt.n.newClock(t.idle)
 	wt.n.p = topology.Attach(b.t, topology.Spec{Name: b.name(name, op, s.p.Node()), Op: op, Stores: []string{wt.n.store}}, func(w *topology.Wiring, id int, p *topology.Port[KW, Change[A]]) processor.Node[K, V] {
 		n := &windowNode[K, V, A, KW]{
 			windowStored: wt.wire(w, id, p), w: t.w, grace: t.w.GraceMillis(), step: st,
@@ -124,7 +124,7 @@ func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTa
 			n.close = newCloser(b, wt.n.store)
 		}
 		w.Context.KeepTime(n.name, &n.observed)
-		idleAfter(w, id, t.idle, &n.observed, func(c *processor.Context, ts int64) error {
+		idleAfter(w, id, clock.idle, &n.observed, func(c *processor.Context, ts int64) error {
 			n.observed = max(n.observed, ts)
 			if n.close == nil {
 				return nil
@@ -133,6 +133,7 @@ func timeWindowNode[K, V, A any, KW windowing.KeyOf[K]](b *Builder, wt *windowTa
 		})
 		return n
 	}, s.p)
+	clock.node = wt.n.p.Node()
 }
 
 // windowShape is what a windowed store and its readers must know of windows.

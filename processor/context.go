@@ -299,6 +299,17 @@ func (c *Context) KeepTime(key string, at *int64) {
 	c.times = append(c.times, keptTime{"time:" + key, at})
 }
 
+// KeptTime returns what KeepTime was called with for the key, nil if it was not.
+// It is for nodes, once all are wired.
+func (c *Context) KeptTime(key string) *int64 {
+	for _, t := range c.times {
+		if t.key == "time:"+key {
+			return t.at
+		}
+	}
+	return nil
+}
+
 // OnTime has f called by AdvanceTime. It is for nodes that hold results back
 // until a time has passed.
 func (c *Context) OnTime(f func(c *Context, ts int64) error) { c.onTime = append(c.onTime, f) }
