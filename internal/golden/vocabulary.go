@@ -143,13 +143,8 @@ func sessions[V any](name string, v serde.Serde[V]) topology.Topic[windowed, V] 
 	return topology.NewTopic(name, windowing.SessionKey(textSerde), v)
 }
 
-func maybe(m dsl.Maybe[text]) text {
-	if !m.OK {
-		return nil
-	}
-	return m.Value
-}
+// The joiners do not ask whether a side is there: what is missing is null.
 
-func leftJoin(l text, r dsl.Maybe[text]) text { return join(l, maybe(r)) }
+func leftJoin(l text, r dsl.Maybe[text]) text { return join(l, r.Value) }
 
-func outerJoin(l dsl.Maybe[text], r dsl.Maybe[text]) text { return join(maybe(l), maybe(r)) }
+func outerJoin(l dsl.Maybe[text], r dsl.Maybe[text]) text { return join(l.Value, r.Value) }
