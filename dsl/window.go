@@ -303,9 +303,9 @@ func (n *windowNode[K, V, A, KW]) Process(c *processor.Context, k K, v V) error 
 	n.observed = max(n.observed, f.Timestamp)
 	closed := n.observed - n.grace
 	if n.close == nil {
-		return n.add(c, k, v, closed)
+		return abandoned(n.add(c, k, v, closed))
 	}
-	return n.close.around(func() error { return n.emit(c, closed) }, func() error { return n.add(c, k, v, closed) })
+	return abandoned(n.close.around(func() error { return n.emit(c, closed) }, func() error { return n.add(c, k, v, closed) }))
 }
 
 // add aggregates the record into its windows that are open.
@@ -326,7 +326,7 @@ func (n *windowNode[K, V, A, KW]) add(c *processor.Context, k K, v V, closed int
 			continue
 		}
 		if err := n.update(c, k, v, start); err != nil {
-			return abandoned(err)
+			return err
 		}
 	}
 	return nil
